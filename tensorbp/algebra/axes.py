@@ -1,0 +1,130 @@
+"""Axes, and the unification that makes dimensions equal.
+
+An axis is an integer label with a size. A dimension of an array is a product of axes, written as
+a tuple in row-major order: ``(c, h, w)`` is a flattened image, ``()`` has size one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+from tensorbp.errors import ShapeError
+
+Axis = int
+Dimension = tuple[Axis, ...]
+Shape = tuple[int, ...]
+
+__all__ = ["Axis", "Dimension", "GroupingConflict", "Shape", "Unifier", "extent", "shape_of"]
+
+
+class GroupingConflict(ShapeError):  # noqa: N818 - a fact of the algebra, met and mended inside
+    """Two products of axes that have no common refinement, such as 4 x 6 and 6 x 4."""
+
+
+def extent(dimension: Dimension, sizes: Mapping[Axis, int] | Sequence[int]) -> int:
+    """Return the size of a dimension: the product of the sizes of its axes."""
+    return prod([sizes[axis] for axis in dimension])
+
+
+def shape_of(
+    dimensions: Sequence[Dimension], sizes: Mapping[Axis, int] | Sequence[int]
+) -> Shape:
+    """Return the sizes of several dimensions."""
+    return tuple([extent(dimension, sizes) for dimension in dimensions])
+
+
+class Unifier:
+    """Union-find over axes, in which an axis may also be split into a product of axes.
+
+    Attributes:
+        sizes: the size of every axis, those born by splitting included.
+    """
+
+    def __init__(self, sizes: Mapping[Axis, int]) -> None:
+        self.sizes = dict(sizes)
+        self._replacement: dict[Axis, Dimension] = {}
+        self._next = max(self.sizes, default=-1) + 1
+
+    def fresh(self, size: int) -> Axis:
+        """Return a new axis of this size."""
+        axis = self._next
+        self._next += 1
+        self.sizes[axis] = size
+        return axis
+
+    def expand(self, dimension: Dimension) -> Dimension:
+        """Return the dimension in terms of the axes that stand after all unifications."""
+        if not any(axis in self._replacement for axis in dimension):
+            return dimension
+        pending = list(reversed(dimension))
+        result: list[Axis] = []
+        while pending:
+            axis = pending.pop()
+            replacement = self._replacement.get(axis)
+            if replacement is None:
+                result.append(axis)
+            else:
+                pending.extend(reversed(replacement))
+        return tuple(result)
+
+    def expand_all(self, dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
+        """Return each of the dimensions expanded."""
+        return tuple([self.expand(dimension) for dimension in dimensions])
+
+    def equate_all(self, left: Sequence[Dimension], right: Sequence[Dimension]) -> None:
+        """Make two lists of dimensions equal, one by one."""
+        for one, other in zip(left, right, strict=True):
+            self.equate(one, other)
+
+    def equate(self, left: Dimension, right: Dimension) -> None:
+        """Make two dimensions equal, splitting axes where the two group them differently.
+
+        Raises:
+            ShapeError: the sizes differ.
+            GroupingConflict: the sizes agree but no refinement is common to both.
+        """
+        if extent(left, self.sizes) != extent(right, self.sizes):
+            raise ShapeError(
+                f"a dimension of size {extent(left, self.sizes)} meets one of size "
+                f"{extent(right, self.sizes)}"
+            )
+        while True:
+            one, other = self.expand(left), self.expand(right)
+            while one and other and one[0] == other[0]:
+                one, other = one[1:], other[1:]
+            if not self._step(one, other):
+                return
+            left, right = one, other
+
+    def _step(self, left: Dimension, right: Dimension) -> bool:
+        """Make one identification; return whether anything may be left to do."""
+        if not left and not right:
+            return False
+        size_left, size_right = extent(left, self.sizes), extent(right, self.sizes)
+        for one, other, sizes_agree in (
+            (left, right, size_left == size_right),
+            (right, left, size_left == size_right),
+        ):
+            if len(one) == 1 and sizes_agree and one[0] not in other:
+                self._replacement[one[0]] = other
+                return False
+        for one, other in ((left, right), (right, left)):
+            if one and self.sizes[one[0]] == 1 and (not other or self.sizes[other[0]] != 1):
+                self._replacement[one[0]] = ()
+                return True
+        if left and right:
+            a, b = left[0], right[0]
+            size_a, size_b = self.sizes[a], self.sizes[b]
+            if size_a == size_b:
+                self._replacement[a] = (b,)
+                return True
+            large, small = (a, b) if size_a > size_b else (b, a)
+            if self.sizes[small] and self.sizes[large] % self.sizes[small] == 0:
+                rest = self.fresh(self.sizes[large] // self.sizes[small])
+                self._replacement[large] = (small, rest)
+                return True
+        raise GroupingConflict(
+            f"dimensions grouped as {shape_of([(a,) for a in left], self.sizes)} and "
+            f"{shape_of([(a,) for a in right], self.sizes)} have no common refinement"
+        )

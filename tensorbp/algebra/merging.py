@@ -1,0 +1,145 @@
+"""Merging: a sum of terms becomes one tensor, and the deltas that all terms share stay deltas.
+
+Softmax on a batch has the Jacobian ``bp -> bp/bp`` minus ``bp,bq -> bp/bq``. Both terms tie the
+two batch axes, only the first ties p to q: merged, the map has the axes ``bp/bq``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from tensorbp.algebra.axes import Axis, Dimension, GroupingConflict, Unifier
+from tensorbp.algebra.term import Factor, T, Term, simplify
+
+__all__ = ["collect", "dense", "merge"]
+
+Total = Callable[[Sequence[Term[T]]], T]
+"""Makes the value of a sum of tensors that all have the same output dimensions.
+
+The tensors come as terms without input side; an axis that stands twice in such an output is a
+delta to be stored, an axis in no factor stands for ones.
+"""
+
+
+def collect(terms: Sequence[Term[T]]) -> tuple[Term[T], ...]:
+    """Add the coefficients of terms that are equal but for them, and drop those that vanish."""
+    alike: dict[tuple[object, ...], Term[T]] = {}
+    for term in terms:
+        key = _likeness(term)
+        known = alike.get(key)
+        if known is not None:
+            term = replace(known, coefficient=simplify(known.coefficient + term.coefficient))
+        alike[key] = term
+    return tuple([term for term in alike.values() if term.coefficient != 0])
+
+
+def _likeness(term: Term[T]) -> tuple[object, ...]:
+    """Return what equal terms share, whatever the order of their factors."""
+    factors = sorted(term.factors, key=lambda factor: (id(factor.value), factor.dimensions))
+    ordered = Term.of(1, factors, term.output, term.input, term.sizes)
+    return (
+        tuple([(id(factor.value), factor.dimensions) for factor in ordered.factors]),
+        ordered.output,
+        ordered.input,
+        ordered.sizes,
+    )
+
+
+def dense(term: Term[T], total: Total[T]) -> Term[T]:
+    """Return an equal term with one stored tensor, all its deltas written out."""
+    value = total([Term.of(term.coefficient, term.factors, term.sides, (), term.sizes)])
+    axes = tuple([(axis,) for axis in range(len(term.sides))])
+    return Term.of(
+        1,
+        [Factor(value, axes)],
+        axes[: len(term.output)],
+        axes[len(term.output) :],
+        dict(enumerate(value.shape)),
+    )
+
+
+def merge(terms: Sequence[Term[T]], total: Total[T]) -> Term[T]:
+    """Return one term with at most one factor, equal to the sum of the terms.
+
+    Args:
+        terms: at least one term; all map between the same shapes.
+        total: makes the value of a sum of tensors.
+    """
+    try:
+        terms = _commonly_grouped(terms)
+    except GroupingConflict:
+        terms = _commonly_grouped([dense(term, total) for term in terms])
+    classes = _common_classes(terms)
+    present = [labels for labels in classes if not _is_absent(labels, classes, terms)]
+    number = {labels: axis for axis, labels in enumerate(classes)}
+    sides = _as_classes(terms, number)
+    split = len(terms[0].output)
+    sizes = {axis: terms[0].sizes[labels[0]] for labels, axis in number.items()}
+    if len(terms) == 1 and not terms[0].factors:
+        return terms[0]
+    tensors = [
+        Term.of(
+            term.coefficient,
+            term.factors,
+            [(labels[k],) for labels in present],
+            (),
+            term.sizes,
+        )
+        for k, term in enumerate(terms)
+    ]
+    if not present and not any(term.factors for term in terms):
+        coefficient = simplify(sum(term.coefficient for term in terms))
+        return Term.of(coefficient, (), sides[:split], sides[split:], sizes)
+    factor = Factor(total(tensors), tuple([(number[labels],) for labels in present]))
+    return Term.of(1, [factor], sides[:split], sides[split:], sizes)
+
+
+def _commonly_grouped(terms: Sequence[Term[T]]) -> list[Term[T]]:
+    """Split axes until every side's dimensions are the same products in all terms."""
+    grouped = list(terms)
+    if all(len(side) == 1 for term in grouped for side in term.sides):
+        return grouped
+    template = [_sizes(side, grouped[0]) for side in grouped[0].sides]
+    while True:
+        before = template
+        for k, term in enumerate(grouped):
+            unifier = Unifier(dict(enumerate(term.sizes)))
+            pattern = [tuple([unifier.fresh(size) for size in sizes]) for sizes in template]
+            unifier.equate_all(pattern, term.sides)
+            template = [
+                tuple([unifier.sizes[axis] for axis in unifier.expand(side)]) for side in pattern
+            ]
+            grouped[k] = term.refined(unifier)
+        if template == before:
+            return grouped
+
+
+def _sizes(dimension: Dimension, term: Term[T]) -> tuple[int, ...]:
+    return tuple([term.sizes[axis] for axis in dimension])
+
+
+Labels = tuple[Axis, ...]
+"""The axes that one position of the sides has, term by term."""
+
+
+def _common_classes(terms: Sequence[Term[T]]) -> list[Labels]:
+    """Return the positions of the sides, those that all terms identify being one."""
+    flat = [[axis for side in term.sides for axis in side] for term in terms]
+    return list(dict.fromkeys(zip(*flat, strict=True)))
+
+
+def _is_absent(labels: Labels, classes: Sequence[Labels], terms: Sequence[Term[T]]) -> bool:
+    """Say whether all terms are constant along these positions, with no further delta."""
+    for k, (axis, term) in enumerate(zip(labels, terms, strict=True)):
+        if axis in term.factor_axes or sum(other[k] == axis for other in classes) > 1:
+            return False
+    return True
+
+
+def _as_classes(terms: Sequence[Term[T]], number: dict[Labels, int]) -> list[Dimension]:
+    """Return the sides with each position replaced by the number of its class."""
+    sides = []
+    for dimensions in zip(*[term.sides for term in terms], strict=True):
+        sides.append(tuple([number[labels] for labels in zip(*dimensions, strict=True)]))
+    return sides

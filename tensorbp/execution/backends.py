@@ -1,0 +1,95 @@
+"""Array libraries: what a program needs to know of each.
+
+A backend hands out the namespace in which kernels and forward rules compute. numpy is built in;
+others come through the plugin hook.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from tensorbp.errors import CompileError, suggestion
+from tensorbp.registry import default_registry
+
+__all__ = ["Backend", "NumpyBackend", "find_backend"]
+
+
+class Backend(Protocol):
+    """An array library.
+
+    Attributes:
+        name: how `compile` calls it.
+    """
+
+    name: str
+
+    @property
+    def namespace(self) -> Any:
+        """The module with numpy's functions: the array library itself."""
+
+    def as_input(self, name: str, value: Any, dtype: str, kind: str) -> Any:
+        """Return an argument as an array of the program's dtype, or raise `CompileError`."""
+
+    def as_result(self, value: Any, is_shared: bool) -> Any:
+        """Return a result that nothing else refers to; a shared value is copied."""
+
+
+class NumpyBackend:
+    """numpy, always there."""
+
+    name = "numpy"
+
+    @property
+    def namespace(self) -> Any:
+        """The module numpy."""
+        import numpy
+
+        return numpy
+
+    def as_input(self, name: str, value: Any, dtype: str, kind: str) -> Any:
+        """Return an argument as a numpy array of the program's dtype.
+
+        Raises:
+            CompileError: the argument holds no numbers, or more digits than the dtype keeps.
+        """
+        import numpy
+
+        array = numpy.asarray(value)
+        if kind == "integer":
+            if array.dtype.kind not in "iu":
+                raise CompileError(
+                    f"input '{name}' holds integers, found dtype {array.dtype}; convert it with "
+                    ".astype(int)"
+                )
+            return array
+        if array.dtype.kind not in "biufc":
+            raise CompileError(f"input '{name}' must hold numbers, found dtype {array.dtype}")
+        loses = array.dtype.kind in "fc" and not numpy.can_cast(array.dtype, dtype, "safe")
+        if loses and array.ndim:
+            raise CompileError(
+                f"input '{name}' has dtype {array.dtype}, the program computes in {dtype}; compile "
+                f'it with dtype="{array.dtype}", or convert the array with .astype("{dtype}")'
+            )
+        return array.astype(dtype, copy=False)
+
+    def as_result(self, value: Any, is_shared: bool) -> Any:
+        """Return an array of its own, or a numpy scalar."""
+        import numpy
+
+        array = numpy.asarray(value)
+        if not array.ndim:
+            return array[()]
+        return array.copy() if is_shared or array.base is not None else array
+
+
+def find_backend(name: str) -> Backend:
+    """Return a backend by name.
+
+    Raises:
+        CompileError: no such backend is there.
+    """
+    backends = default_registry().backends
+    if name not in backends:
+        raise CompileError(f"there is no backend '{name}'{suggestion(name, backends)}")
+    backend: Backend = backends[name]
+    return backend

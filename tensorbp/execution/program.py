@@ -1,0 +1,161 @@
+"""Programs: a plan lowered onto an array library, ready to be called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tensorbp.algebra import LinearMap
+from tensorbp.errors import CompileError, suggestion
+from tensorbp.execution.backends import Backend, find_backend
+from tensorbp.execution.kernels import kernel
+from tensorbp.execution.structured_map import StructuredMap
+from tensorbp.planning import MapOutput, Plan, PlannedInput, PlannedValue, Wanted
+from tensorbp.planning import plan as make_plan
+from tensorbp.planning.plan import PlainOrder
+
+__all__ = ["Program", "compile"]
+
+
+class Program:
+    """A function from named arrays to values, made by `tensorbp.compile`.
+
+    Attributes:
+        plan: the plan that it carries out.
+        dtype: the type of numbers that it computes with.
+        backend: the name of the array library.
+    """
+
+    def __init__(self, plan: Plan, dtype: str, backend: Backend) -> None:
+        self.plan = plan
+        self.dtype = dtype
+        self.backend = backend.name
+        self._backend = backend
+        self._inputs = {each.name: each for each in plan.inputs}
+        if len(self._inputs) < len(plan.inputs):
+            names = [each.name for each in plan.inputs]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise CompileError(
+                f"several variables of different shape or kind are named '{twice[0]}'; a program "
+                "takes its arrays by name, give each variable its own"
+            )
+        xp = backend.namespace
+        self._steps = [
+            (step, kernel(step.operator, xp, dtype), dead)
+            for step, dead in zip(plan.steps, _dead_after(plan), strict=True)
+        ]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return tuple(self._inputs)
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> list[Any]:
+        """Compute the outputs, in the order in which they were asked for.
+
+        Args:
+            arrays: the inputs by name; needed where a name is no Python identifier.
+            **named: the inputs by name.
+
+        Returns:
+            For each output an array, a numpy scalar where it has no dimensions, or a
+            `StructuredMap`. Results share memory neither with the inputs nor with each other.
+
+        Raises:
+            CompileError: an input is missing, unknown, or of the wrong shape or dtype.
+        """
+        values = self._checked({**(arrays or {}), **named})
+        given = {id(value) for value in values.values()}
+        for step, run, dead in self._steps:
+            values[step.result] = run(*[values[number] for number in step.operands])
+            for number in dead:
+                del values[number]
+        return self._results(values, given)
+
+    def _checked(self, arrays: Mapping[str, Any]) -> dict[int, Any]:
+        for name in arrays:
+            if name not in self._inputs:
+                raise CompileError(
+                    f"the program takes no input '{name}'{suggestion(name, self._inputs)}"
+                )
+        missing = [name for name in self._inputs if name not in arrays]
+        if missing:
+            raise CompileError(
+                f"the program needs its input '{missing[0]}' of shape "
+                f"{self._inputs[missing[0]].shape}"
+                + (f" (and {', '.join(missing[1:])})" if missing[1:] else "")
+            )
+        return {each.value: self._input(each, arrays[each.name]) for each in self.plan.inputs}
+
+    def _input(self, planned: PlannedInput, value: Any) -> Any:
+        array = self._backend.as_input(planned.name, value, self.dtype, planned.kind)
+        if tuple(array.shape) != planned.shape:
+            raise CompileError(
+                f"input '{planned.name}' must have shape {planned.shape}, found "
+                f"{tuple(array.shape)}"
+            )
+        return array
+
+    def _results(self, values: Mapping[int, Any], given: set[int]) -> list[Any]:
+        taken = set(given)
+
+        def result(number: int) -> Any:
+            value = values[number]
+            is_shared = id(value) in taken
+            taken.add(id(value))
+            return self._backend.as_result(value, is_shared)
+
+        return [
+            result(each) if isinstance(each, int) else self._map(each, result)
+            for each in self.plan.outputs
+        ]
+
+    def _map(self, output: MapOutput, result: Any) -> StructuredMap:
+        planned: LinearMap[PlannedValue] = LinearMap(output.output, output.input, output.blocks)
+        arrays: LinearMap[Any] = planned.with_values(lambda value: result(value.number))
+        return StructuredMap(arrays, self.dtype, self.backend)
+
+
+def _dead_after(plan: Plan) -> list[list[int]]:
+    """Return, for each step, the values that nothing reads any more once it is done."""
+    last: dict[int, int] = {}
+    for position, step in enumerate(plan.steps):
+        last[step.result] = position
+        for number in step.operands:
+            last[number] = position
+    for output in plan.outputs:
+        for number in [output] if isinstance(output, int) else output.numbers:
+            last.pop(number, None)
+    for each in plan.inputs:
+        last.pop(each.value, None)
+    dead: list[list[int]] = [[] for _ in plan.steps]
+    for number, position in last.items():
+        dead[position].append(number)
+    return dead
+
+
+def compile(
+    outputs: Sequence[Wanted] | Wanted,
+    dtype: str = "float64",
+    backend: str = "numpy",
+    order: PlainOrder | None = None,
+) -> Program:
+    """Return a program that computes all the outputs together, each shared value once.
+
+    >>> import numpy as np, tensorbp as tb
+    >>> x, W = tb.variable("x", 3), tb.variable("W", 2, 3)
+    >>> f = tb.compile([tb.sum(tb.sin(W @ x)), tb.jacobian(W @ x, x)])
+    >>> value, J = f(x=np.ones(3), W=np.zeros((2, 3)))
+    >>> float(value), J.to_dense().shape
+    (0.0, (2, 3))
+
+    Args:
+        outputs: expressions and linear maps, or one of them.
+        dtype: ``"float32"`` or ``"float64"``.
+        backend: the array library.
+        order: ``"reverse"`` or ``"forward"`` for the plain order instead of a search.
+
+    Raises:
+        CompileError: nothing to compute, an unknown dtype or backend, two variables of one name.
+    """
+    return Program(make_plan(outputs, dtype, order=order), dtype, find_backend(backend))

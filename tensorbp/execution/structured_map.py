@@ -1,0 +1,174 @@
+"""Structured maps: what a program returns for a linear map, its factors being arrays.
+
+Deltas are not stored. Applying the map, taking its diagonal or making it dense is planned and run
+like any other computation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from tensorbp.algebra import LinearMap, MapOperations, Number, Space, Term
+from tensorbp.expression.arithmetic import total
+from tensorbp.expression.einsum import constant
+from tensorbp.expression.leaves import variable
+from tensorbp.expression.node import Expression
+
+if TYPE_CHECKING:
+    from tensorbp.execution.program import Program
+
+__all__ = ["StructuredMap"]
+
+
+class StructuredMap(MapOperations):
+    """A linear map of arrays, with the methods that maps have.
+
+    ``A @ B`` composes, ``A @ x`` applies to an array (to a list of them for a direct sum), ``A.T``
+    transposes; maps are added, subtracted and scaled.
+
+    Attributes:
+        map: the terms, with arrays as factors.
+        dtype: the type of numbers.
+        backend: the name of the array library.
+    """
+
+    def __init__(self, map: LinearMap[Any], dtype: str, backend: str) -> None:
+        self.map = map
+        self.dtype = dtype
+        self.backend = backend
+
+    @property
+    def output(self) -> Space:  # type: ignore[override]
+        """The space of results."""
+        return self.map.output
+
+    @property
+    def input(self) -> Space:  # type: ignore[override]
+        """The space of arguments."""
+        return self.map.input
+
+    @property
+    def size(self) -> int:
+        """How many numbers the map holds; deltas and ones are not held."""
+        return self.map.size
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes those numbers take."""
+        arrays = {id(f.value): f.value for term in self.map.terms for f in term.factors}
+        return sum(int(array.nbytes) for array in arrays.values())
+
+    @property
+    def T(self) -> StructuredMap:  # noqa: N802
+        """The transposed map."""
+        return self._of(self.map.T)
+
+    def compose(self, other: StructuredMap) -> StructuredMap:
+        """Return the map that applies ``other`` first, then this one; nothing is computed."""
+        return self._of(self.map.compose(other.map))
+
+    def plus(self, other: StructuredMap) -> StructuredMap:
+        """Return the sum of two maps between the same spaces; nothing is computed."""
+        return self._of(self.map.plus(other.map))
+
+    def scaled(self, number: Number) -> StructuredMap:
+        """Return the map times a number; nothing is computed."""
+        return self._of(self.map.scaled(number))
+
+    def block(self, row: int, column: int) -> StructuredMap:
+        """Return one block of a map between direct sums."""
+        return self._of(self.map.block(row, column))
+
+    def __matmul__(self, other: Any) -> Any:
+        if isinstance(other, StructuredMap):
+            return self.compose(other)
+        return self._tensors(self.map(*(other if self.input.is_sum else [other])))
+
+    def diagonal(self) -> Any:
+        """Return the entries in which output and input agree; a list for a direct sum."""
+        return self._tensors(self.map.diagonal())
+
+    def trace(self) -> Any:
+        """Return the sum of the diagonal."""
+        return self._tensors(self.map.trace())
+
+    def to_dense(self) -> Any:
+        """Return the map as one array of shape output + input, all deltas written out.
+
+        A direct sum is one dimension: the numbers of its summands, flattened, one after the other.
+        """
+        rows, columns = len(self.output.shapes), len(self.input.shapes)
+        places = [(i, j) for i in range(rows) for j in range(columns)]
+        wanted = []
+        for i, j in places:
+            shape = self.output.shapes[i] + self.input.shapes[j]
+            tensors = [
+                Term.of(t.coefficient, t.factors, t.sides, (), t.sizes)
+                for t in self.map.blocks.get((i, j), ())
+            ]
+            wanted.append((tensors, shape))
+        blocks = dict(zip(places, self._run(wanted), strict=True))
+        if not self.output.is_sum and not self.input.is_sum:
+            return blocks[0, 0]
+        return _assembled(blocks, self.output, self.input)
+
+    def _of(self, map: LinearMap[Any]) -> StructuredMap:
+        return StructuredMap(map, self.dtype, self.backend)
+
+    def _tensors(self, column: LinearMap[Any]) -> Any:
+        """Return a column of terms as an array, or a list of arrays for a direct sum."""
+        wanted = [
+            (list(column.blocks.get((k, 0), ())), shape)
+            for k, shape in enumerate(column.output.shapes)
+        ]
+        arrays = self._run(wanted)
+        return arrays if column.output.is_sum else arrays[0]
+
+    def _run(self, wanted: Sequence[tuple[list[Term[Any]], tuple[int, ...]]]) -> list[Any]:
+        """Compute sums of terms."""
+        arrays: dict[int, Any] = {}
+        names: dict[int, str] = {}
+
+        def named(array: Any) -> Expression:
+            name = names.setdefault(id(array), f"array{len(names)}")
+            arrays[id(array)] = array
+            return variable(name, *array.shape)
+
+        expressions = []
+        for tensors, shape in wanted:
+            if not tensors:
+                expressions.append(constant(0, shape))
+                continue
+            column = LinearMap.of_terms(tensors).with_values(named)
+            expressions.append(total(column.terms) if column.terms else constant(0, shape))
+        program = _program(tuple(expressions), self.dtype, self.backend)
+        return program({names[key]: array for key, array in arrays.items() if names[key]
+                        in program.names})
+
+
+@lru_cache(maxsize=256)
+def _program(outputs: tuple[Expression, ...], dtype: str, backend: str) -> Program:
+    from tensorbp.execution.program import compile
+
+    return compile(list(outputs), dtype, backend)
+
+
+def _assembled(blocks: dict[tuple[int, int], Any], output: Space, input: Space) -> Any:
+    """Join blocks into one array in which a direct sum is one dimension."""
+    import numpy
+
+    rows = []
+    for i, out in enumerate(output.shapes):
+        row = []
+        for j, inside in enumerate(input.shapes):
+            block = numpy.asarray(blocks[i, j])
+            shape = ((prod(out),) if output.is_sum else out) + (
+                (prod(inside),) if input.is_sum else inside
+            )
+            row.append(block.reshape(shape))
+        rows.append(numpy.concatenate(row, axis=-1) if input.is_sum else row[0])
+    return numpy.concatenate(rows, axis=0) if output.is_sum else rows[0]
+

@@ -1,0 +1,30 @@
+"""The graph of expressions: building it, differentiating it, printing it."""
+
+from tensorbp.expression.arithmetic import add as add
+from tensorbp.expression.arithmetic import broadcast_to as broadcast_to
+from tensorbp.expression.arithmetic import matmul as matmul
+from tensorbp.expression.arithmetic import mean as mean
+from tensorbp.expression.arithmetic import multiply as multiply
+from tensorbp.expression.arithmetic import reshape as reshape
+from tensorbp.expression.arithmetic import sum as sum
+from tensorbp.expression.arithmetic import transpose as transpose
+from tensorbp.expression.declaration import Declaration as Declaration
+from tensorbp.expression.declaration import signature as signature
+from tensorbp.expression.derivative import gradient as gradient
+from tensorbp.expression.derivative import hessian as hessian
+from tensorbp.expression.derivative import jacobian as jacobian
+from tensorbp.expression.derivative import jvp as jvp
+from tensorbp.expression.derivative import vjp as vjp
+from tensorbp.expression.einsum import constant as constant
+from tensorbp.expression.einsum import einsum as einsum
+from tensorbp.expression.layer import Composite as Composite
+from tensorbp.expression.layer import Example as Example
+from tensorbp.expression.layer import Input as Input
+from tensorbp.expression.layer import Layer as Layer
+from tensorbp.expression.layer import Parameter as Parameter
+from tensorbp.expression.layer import Primitive as Primitive
+from tensorbp.expression.layer import argument as argument
+from tensorbp.expression.leaves import variable as variable
+from tensorbp.expression.map_expression import MapExpression as MapExpression
+from tensorbp.expression.map_expression import linear_map as linear_map
+from tensorbp.expression.node import Expression as Expression

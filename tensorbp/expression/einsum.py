@@ -1,0 +1,173 @@
+"""The einsum node: a coefficient times a product of operands, summed over some axes.
+
+It is multilinear, so nobody writes its Jacobian down: with respect to an operand it is what is
+left when that operand is taken away. With no operand it is a constant array, with one it may be a
+transposition, a broadcast, a reshape, a diagonal or the writing of one: a view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tensorbp.algebra import (
+    Dimension,
+    Factor,
+    GroupingConflict,
+    Number,
+    Shape,
+    Signature,
+    Term,
+    shape_of,
+    simplify,
+)
+from tensorbp.errors import SignatureError
+from tensorbp.expression.node import Expression
+
+__all__ = ["Einsum", "constant", "contract", "einsum", "is_view", "jacobian_of_operand", "term_of"]
+
+
+@dataclass(frozen=True)
+class Einsum:
+    """The operator of an einsum node.
+
+    y[output] = coefficient · Σ x_1[...] ··· x_n[...], summed over the axes that are not in the
+    output. An axis twice in the output is a delta that is written out; an axis of the output that
+    is in no operand repeats the values.
+
+    Attributes:
+        coefficient: the number in front.
+        factors: the dimensions of each operand.
+        output: the dimensions of the result.
+        sizes: the size of axis k at position k.
+    """
+
+    name: ClassVar[str] = "einsum"
+
+    coefficient: Number
+    factors: tuple[tuple[Dimension, ...], ...]
+    output: tuple[Dimension, ...]
+    sizes: tuple[int, ...]
+
+    def shape(self, *shapes: Shape) -> Shape:
+        """Return the shape of the result."""
+        del shapes
+        return shape_of(self.output, self.sizes)
+
+    @property
+    def summed(self) -> frozenset[int]:
+        """The axes that are summed over."""
+        kept = {axis for dimension in self.output for axis in dimension}
+        return frozenset(range(len(self.sizes))) - kept
+
+
+def term_of(node: Expression) -> Term[Expression]:
+    """Return an einsum node as a term without input side."""
+    operator = node.operator
+    assert isinstance(operator, Einsum)
+    factors = [
+        Factor(value, dimensions)
+        for value, dimensions in zip(node.operands, operator.factors, strict=True)
+    ]
+    return Term(operator.coefficient, tuple(factors), operator.output, (), operator.sizes)
+
+
+def is_view(node: Expression) -> bool:
+    """Say whether a node only rearranges, repeats or scales the numbers of one operand or none."""
+    operator = node.operator
+    return isinstance(operator, Einsum) and len(node.operands) < 2 and not operator.summed
+
+
+def contract(term: Term[Expression]) -> Expression:
+    """Return a tensor (a term without input side) as an expression.
+
+    Views among the factors are absorbed: a transposition or a constant costs nothing in a product.
+    """
+    term = absorb_views(term)
+    if term.coefficient == 0:
+        term = Term.of(0, (), term.output, (), term.sizes)
+    flat = [axis for dimension in term.output for axis in dimension]
+    if len(set(flat)) < len(flat) and (len(term.factors) > 1 or term.factor_axes - set(flat)):
+        kept = [(axis,) for axis in dict.fromkeys(flat) if axis in term.factor_axes]
+        inner = contract(Term.of(term.coefficient, term.factors, kept, (), term.sizes))
+        term = Term.of(1, [Factor(inner, tuple(kept))], term.output, (), term.sizes)
+    if len(term.factors) == 1 and term.coefficient == 1:
+        (factor,) = term.factors
+        if factor.dimensions == term.output and len(set(flat)) == len(flat):
+            return factor.value
+    return Expression.of(
+        Einsum(
+            term.coefficient,
+            tuple([factor.dimensions for factor in term.factors]),
+            term.output,
+            term.sizes,
+        ),
+        *[factor.value for factor in term.factors],
+    )
+
+
+def absorb_views(term: Term[Expression]) -> Term[Expression]:
+    """Replace each factor that is a view by what it views."""
+    position = 0
+    while position < len(term.factors):
+        value = term.factors[position].value
+        if is_view(value):
+            try:
+                term = term.inlined(position, term_of(value))
+                continue
+            except GroupingConflict:
+                pass
+        position += 1
+    return term
+
+
+def constant(number: Number, shape: Shape = ()) -> Expression:
+    """Return a constant: one number, repeated to a shape.
+
+    >>> import tensorbp as tb
+    >>> tb.constant(2, (3,)).shape
+    (3,)
+    """
+    axes = tuple([(axis,) for axis in range(len(shape))])
+    return Expression.of(Einsum(simplify(number), (), axes, tuple(shape)))
+
+
+def einsum(spec: str, *operands: Expression) -> Expression:
+    """Return the einsum of expressions, in the notation of `numpy.einsum` and einops.
+
+    >>> import tensorbp as tb
+    >>> x, W = tb.variable("x", 64, 30), tb.variable("W", 30, 7)
+    >>> tb.einsum("bi,io->bo", x, W).shape
+    (64, 7)
+
+    Args:
+        spec: letters are axes, ``...`` stands for any number of leading axes, parentheses group
+            axes into one dimension, as in ``"b(chw)->bchw"``. ``->`` is required.
+        *operands: one expression for each comma-separated group.
+
+    Raises:
+        SignatureError: the spec cannot be read or does not fit the operands.
+    """
+    from tensorbp.expression.node import as_expression
+
+    signature = Signature.parse(spec)
+    if signature.input:
+        raise SignatureError(f"einsum '{spec}' gives a tensor: there is no '/' in it")
+    operands = tuple(as_expression(each) for each in operands)
+    bound = signature.bind(tuple(each.shape for each in operands))
+    factors = [Factor(v, d) for v, d in zip(operands, bound.factors, strict=True)]
+    return contract(Term.of(signature.sign, factors, bound.output, (), bound.sizes))
+
+
+def jacobian_of_operand(node: Expression, position: int) -> Term[Expression]:
+    """Return the Jacobian of an einsum node with respect to one of its operands.
+
+    ∂y/∂x_p: what is left of the product when x_p is taken away, from the axes of x_p to those of
+    the output.
+    """
+    term = term_of(node)
+    rest = term.factors[:position] + term.factors[position + 1 :]
+    return Term.of(
+        term.coefficient, rest, term.output, term.factors[position].dimensions, term.sizes
+    )
+

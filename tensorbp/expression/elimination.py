@@ -1,0 +1,133 @@
+"""Vertex elimination: from a linearised graph to one linear map.
+
+Eliminating a vertex v multiplies every edge into v with every edge out of v and adds the products
+to the edges that bypass it (Griewank and Naumann, "Accumulating Jacobians by vertex, edge, or face
+elimination", 2003). Which vertex goes first is the elimination order: from the sinks to the
+sources it is reverse mode, from the sources to the sinks forward mode.
+
+Chains fuse, junctions merge: along a single path products stay unevaluated einsums; where paths
+have met, the sum of the terms becomes one tensor before it is used again, so that no product of
+sums is ever expanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from tensorbp.algebra import Block, GroupingConflict, LinearMap, Space, Term, collect, dense, merge
+from tensorbp.algebra.merging import Total
+from tensorbp.expression.linearization import LinearizedGraph, Terms, Vertex
+from tensorbp.expression.node import Expression
+
+__all__ = ["ORDERS", "Order", "eliminate", "elimination_order"]
+
+Order = Literal["reverse", "forward", "separate"]
+ORDERS: tuple[Order, ...] = ("reverse", "forward", "separate")
+"""``separate`` works out each Jacobian of a product by itself before it multiplies them."""
+
+
+def elimination_order(graph: LinearizedGraph, order: Order) -> list[Vertex]:
+    """Return the inner vertices in the order in which they are eliminated."""
+    if order == "reverse":
+        return graph.inner[::-1]
+    if order == "forward":
+        return list(graph.inner)
+    inside = [vertex for part in graph.parts for vertex in part]
+    seams = set(graph.inner) - set(inside)
+    return inside + [vertex for vertex in graph.inner if vertex in seams]
+
+
+def eliminate(
+    graph: LinearizedGraph,
+    order: Iterable[Vertex],
+    total: Callable[[Vertex, Sequence[Term[Expression]]], Expression],
+    spaces: tuple[Space, Space],
+    wanted: Callable[[Block], bool] = lambda block: True,
+) -> LinearMap[Expression]:
+    """Return the map from the sources to the sinks, its blocks as unmerged sums of terms.
+
+    Args:
+        graph: the linearised graph; it is left as it is.
+        order: all its inner vertices, in the order of elimination.
+        total: makes the value of a sum of tensors that is met at a vertex.
+        spaces: output and input space of the map.
+        wanted: which blocks are asked for; the others are left out.
+    """
+    elimination = _Elimination(graph, wanted)
+    for vertex in order:
+        elimination.eliminate(vertex, lambda terms, at=vertex: total(at, terms))  # type: ignore[misc]
+    return LinearMap(*spaces, elimination.blocks())
+
+
+class _Elimination:
+    """The edges that are left, and which of them are products of others."""
+
+    def __init__(self, graph: LinearizedGraph, wanted: Callable[[Block], bool]) -> None:
+        self.edges: dict[tuple[Vertex, Vertex], Terms] = dict(graph.edges)
+        self.accumulated: set[tuple[Vertex, Vertex]] = set()
+        self.before: dict[Vertex, dict[Vertex, None]] = {}
+        self.after: dict[Vertex, dict[Vertex, None]] = {}
+        for u, v in graph.edges:
+            self._note(u, v)
+        self.column = {source: k for k, source in enumerate(graph.sources)}
+        self.row = {sink: k for k, sink in enumerate(graph.sinks)}
+        self.wanted = wanted
+
+    def _note(self, u: Vertex, v: Vertex) -> None:
+        self.after.setdefault(u, {})[v] = None
+        self.before.setdefault(v, {})[u] = None
+
+    def eliminate(self, vertex: Vertex, total: Total[Expression]) -> None:
+        """Replace the edges into and out of a vertex by their products."""
+        before = list(self.before.pop(vertex, {}))
+        after = list(self.after.pop(vertex, {}))
+        if before and after:
+            for edge in [(u, vertex) for u in before] + [(vertex, v) for v in after]:
+                if edge in self.accumulated:
+                    self.edges[edge] = (merge(self.edges[edge], total),)
+        for v in after:
+            del self.before[v][vertex]
+        for u in before:
+            del self.after[u][vertex]
+            incoming = self.edges.pop((u, vertex))
+            for v in after:
+                if self._is_wanted(u, v):
+                    outgoing = self.edges[vertex, v]
+                    products = [_product(a, b, total) for a in outgoing for b in incoming]
+                    self._add((u, v), tuple(products))
+        for v in after:
+            del self.edges[vertex, v]
+
+    def _is_wanted(self, u: Vertex, v: Vertex) -> bool:
+        row, column = self.row.get(v), self.column.get(u)
+        return row is None or column is None or self.wanted((row, column))
+
+    def _add(self, edge: tuple[Vertex, Vertex], products: Terms) -> None:
+        terms = collect(self.edges.get(edge, ()) + products)
+        if terms:
+            self.edges[edge] = terms
+            self.accumulated.add(edge)
+            self._note(*edge)
+        elif edge in self.edges:
+            del self.edges[edge], self.before[edge[1]][edge[0]], self.after[edge[0]][edge[1]]
+
+    def blocks(self) -> dict[Block, Terms]:
+        """Return what is left: the edges from sources to sinks."""
+        return {
+            (self.row[v], self.column[u]): terms
+            for (u, v), terms in self.edges.items()
+            if self.wanted((self.row[v], self.column[u]))
+        }
+
+
+def _product(
+    left: Term[Expression], right: Term[Expression], total: Total[Expression]
+) -> Term[Expression]:
+    """Compose two terms; where they group axes in different ways, one is reshaped first."""
+    try:
+        return left.compose(right)
+    except GroupingConflict:
+        if left.factors:
+            return dense(left, total).compose(right)
+        return left.compose(dense(right, total))

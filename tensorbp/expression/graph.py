@@ -1,0 +1,58 @@
+"""Walks through the graph of an expression; none of them recurses, depth is no limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from tensorbp.expression.map_expression import Entries
+from tensorbp.expression.node import Expression
+
+__all__ = ["between", "dependencies", "topological_order", "variables"]
+
+
+def dependencies(node: Expression) -> Sequence[Expression]:
+    """Return the expressions that a node is made of, those inside its map included."""
+    if isinstance(node.operator, Entries):
+        return node.operator.map.dependencies
+    return node.operands
+
+
+def topological_order(
+    roots: Iterable[Expression],
+    needs: Callable[[Expression], Sequence[Expression]] = dependencies,
+) -> list[Expression]:
+    """Return all nodes below the roots, each after what it is made of."""
+    order: list[Expression] = []
+    done: set[Expression] = set()
+    for root in roots:
+        pending = [(root, False)]
+        while pending:
+            node, is_ready = pending.pop()
+            if node in done:
+                continue
+            if is_ready:
+                done.add(node)
+                order.append(node)
+                continue
+            pending.append((node, True))
+            pending.extend((each, False) for each in reversed(needs(node)) if each not in done)
+    return order
+
+
+def between(targets: Iterable[Expression], sources: Iterable[Expression]) -> list[Expression]:
+    """Return the nodes on paths from sources to targets, in topological order."""
+    reached = set(sources)
+    order = []
+    for node in topological_order(targets, lambda node: node.operands):
+        if node in reached or any(each in reached for each in node.operands):
+            reached.add(node)
+            order.append(node)
+    return order
+
+
+def variables(roots: Iterable[Expression]) -> list[Expression]:
+    """Return the variables below the roots, in the order of their making."""
+    from tensorbp.expression.leaves import Variable
+
+    found = [node for node in topological_order(roots) if isinstance(node.operator, Variable)]
+    return sorted(found, key=lambda node: node.serial)

@@ -1,0 +1,165 @@
+"""The node of the graph: an operator applied to operands, with a shape.
+
+Nodes are immutable and interned: building the same expression twice gives the same object, so
+equality is identity, hashing is free, and what is shared in the mathematics is shared in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import count
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar, Protocol
+from weakref import WeakValueDictionary
+
+from tensorbp.algebra import Number, Shape
+from tensorbp.errors import ShapeError
+
+if TYPE_CHECKING:
+    from tensorbp.expression.map_expression import MapExpression
+
+__all__ = ["Expression", "Operator", "as_expression"]
+
+
+class Operator(Protocol):
+    """What a node applies to its operands: a layer, or one of the leaves."""
+
+    def shape(self, *shapes: Shape) -> Shape:
+        """Return the shape of the result for operands of these shapes."""
+
+
+class Expression:
+    """An array-valued expression, built with `variable`, operators and the functions of tensorbp.
+
+    Attributes:
+        operator: what is applied.
+        operands: to which expressions.
+        shape: the size of each dimension of the result.
+        serial: a number that grows with each new node; operands have smaller ones.
+    """
+
+    __slots__ = ("__weakref__", "operands", "operator", "serial", "shape")
+
+    operator: Operator
+    operands: tuple[Expression, ...]
+    shape: Shape
+    serial: int
+
+    # numpy must leave ``array_scalar * expression`` to this class
+    __array_ufunc__ = None
+
+    _interned: ClassVar[WeakValueDictionary[tuple[object, ...], Expression]] = WeakValueDictionary()
+    _lock: ClassVar[Lock] = Lock()
+    _serials: ClassVar[Iterator[int]] = count()
+
+    @staticmethod
+    def of(operator: Operator, *operands: Expression) -> Expression:
+        """Return the node that applies an operator to operands."""
+        key = (operator, *[id(each) for each in operands])
+        with Expression._lock:
+            known = Expression._interned.get(key)
+        if known is not None:
+            return known
+        node = object.__new__(Expression)
+        node.operator = operator
+        node.operands = operands
+        node.shape = operator.shape(*[each.shape for each in operands])
+        with Expression._lock:
+            node.serial = next(Expression._serials)
+            return Expression._interned.setdefault(key, node)
+
+    @property
+    def size(self) -> int:
+        """How many numbers the value holds."""
+        size = 1
+        for each in self.shape:
+            size *= each
+        return size
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def T(self) -> Expression:  # noqa: N802 - the transpose is written so everywhere
+        """The expression with its dimensions in reverse order."""
+        from tensorbp.expression.arithmetic import transpose
+
+        return transpose(self)
+
+    def __repr__(self) -> str:
+        from tensorbp.expression.printing import formula
+
+        return formula(self)
+
+    def __bool__(self) -> bool:
+        raise ShapeError(
+            "an expression has no truth value: it holds no numbers before it is compiled"
+        )
+
+    def __add__(self, other: Expression | Number) -> Expression:
+        return _arithmetic("add", self, other)
+
+    def __radd__(self, other: Number) -> Expression:
+        return _arithmetic("add", other, self)
+
+    def __sub__(self, other: Expression | Number) -> Expression:
+        return _arithmetic("subtract", self, other)
+
+    def __rsub__(self, other: Number) -> Expression:
+        return _arithmetic("subtract", other, self)
+
+    def __mul__(self, other: Expression | Number) -> Expression:
+        return _arithmetic("multiply", self, other)
+
+    def __rmul__(self, other: Number) -> Expression:
+        return _arithmetic("multiply", other, self)
+
+    def __truediv__(self, other: Expression | Number) -> Expression:
+        return _arithmetic("divide", self, other)
+
+    def __rtruediv__(self, other: Number) -> Expression:
+        return _arithmetic("divide", other, self)
+
+    def __pow__(self, exponent: Number) -> Expression:
+        return _arithmetic("raise_to_power", self, exponent)
+
+    def __matmul__(self, other: Expression | MapExpression) -> Expression:
+        return _arithmetic("matmul", self, other)
+
+    def __neg__(self) -> Expression:
+        return _arithmetic("multiply", -1, self)
+
+    def __pos__(self) -> Expression:
+        return self
+
+
+def _arithmetic(name: str, left: object, right: object) -> Expression:
+    """Apply a function of the arithmetic module, or leave the operation to the other operand."""
+    from tensorbp.expression import arithmetic
+
+    for each in (left, right):
+        if not isinstance(each, Expression | int | float | Fraction):
+            return NotImplemented
+    result: Expression = getattr(arithmetic, name)(left, right)
+    return result
+
+
+def as_expression(value: Expression | Number) -> Expression:
+    """Return an expression as it is, and a number as a constant without dimensions.
+
+    Raises:
+        ShapeError: the value is neither.
+    """
+    if isinstance(value, Expression):
+        return value
+    if not isinstance(value, int | float | Fraction):
+        raise ShapeError(
+            f"expected an expression or a number, found {type(value).__name__}; an array is given "
+            "by name to the compiled program, in its place stands a variable"
+        )
+    from tensorbp.expression.einsum import constant
+
+    return constant(value)

@@ -1,0 +1,114 @@
+"""Resolution: maps and their entries are worked out, in given elimination orders.
+
+What comes out is a graph without maps: einsums, sums and the nodes of layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tensorbp.algebra import Block, LinearMap, Space, Term
+from tensorbp.expression.arithmetic import total
+from tensorbp.expression.einsum import constant
+from tensorbp.expression.elimination import Order, eliminate, elimination_order
+from tensorbp.expression.graph import topological_order
+from tensorbp.expression.linearization import Vertex, linearize
+from tensorbp.expression.map_expression import Entries, MapExpression
+from tensorbp.expression.node import Expression
+
+__all__ = ["Resolution", "natural_order"]
+
+
+def natural_order(wanted: MapExpression) -> Order:
+    """Return the order that starts from the side with fewer numbers.
+
+    It is used where something is only looked at, and as the first guess of the search.
+    """
+    if len(list(wanted.leaves)) > 1:
+        return "forward" if wanted.input.size == 1 else "separate"
+    return "reverse" if wanted.output.size <= wanted.input.size else "forward"
+
+
+class Resolution:
+    """Works out maps, each in an order of its own, and remembers what it worked out.
+
+    Attributes:
+        labels: for nodes of the given graph, the name of the layer they belong to; the nodes that
+            are made when a vertex is eliminated get the label of the vertex.
+    """
+
+    def __init__(
+        self,
+        order_of: Callable[[MapExpression], Order] = natural_order,
+        labels: Mapping[Expression, str] | None = None,
+    ) -> None:
+        self.labels = dict(labels or {})
+        self._order_of = order_of
+        self._resolved: dict[Expression, Expression] = {}
+        self._maps: dict[tuple[MapExpression, bool], LinearMap[Expression]] = {}
+
+    def expression(self, expression: Expression) -> Expression:
+        """Return an equal expression in which no map is left."""
+        for node in topological_order([expression], self._unresolved):
+            if node not in self._resolved:
+                self._resolved[node] = self._resolve(node)
+        return self._resolved[expression]
+
+    def map(self, wanted: MapExpression) -> LinearMap[Expression]:
+        """Return a map worked out: for each block one term with at most one factor."""
+        return self._eliminated(wanted, only_diagonal=False).merged(total)
+
+    def _unresolved(self, node: Expression) -> Sequence[Expression]:
+        if node in self._resolved:
+            return ()
+        if isinstance(node.operator, Entries):
+            return node.operator.map.dependencies
+        return node.operands
+
+    def _resolve(self, node: Expression) -> Expression:
+        operator = node.operator
+        if isinstance(operator, Entries):
+            return self._entries(operator, node)
+        operands = [self._resolved[each] for each in node.operands]
+        if all(new is old for new, old in zip(operands, node.operands, strict=True)):
+            return node
+        resolved = Expression.of(operator, *operands)
+        if node in self.labels:
+            self.labels.setdefault(resolved, self.labels[node])
+        return resolved
+
+    def _entries(self, entries: Entries, node: Expression) -> Expression:
+        if entries.form == "dense":
+            block = self._eliminated(entries.map, only_diagonal=False).block(*entries.block)
+            tensors = [
+                Term.of(t.coefficient, t.factors, t.sides, (), t.sizes) for t in block.terms
+            ]
+        else:
+            square = self._eliminated(entries.map, only_diagonal=True)
+            if entries.form == "trace":
+                tensors = list(square.trace().terms)
+            else:
+                tensors = list(square.block(*entries.block).diagonal().terms)
+        return total(tensors) if tensors else constant(0, node.shape)
+
+    def _eliminated(self, wanted: MapExpression, only_diagonal: bool) -> LinearMap[Expression]:
+        """Return a map as sums of terms, after elimination of all that lies between its ends."""
+        key = (wanted, only_diagonal)
+        if key not in self._maps:
+            graph = linearize(wanted, self.expression)
+            order = elimination_order(graph, self._order_of(wanted))
+            spaces: tuple[Space, Space] = (wanted.output, wanted.input)
+
+            def is_wanted(block: Block) -> bool:
+                return not only_diagonal or block[0] == block[1]
+
+            self._maps[key] = eliminate(graph, order, self._total, spaces, is_wanted)
+        return self._maps[key]
+
+    def _total(self, vertex: Vertex, terms: Sequence[Term[Expression]]) -> Expression:
+        value = total(terms)
+        label = self.labels.get(vertex.node) if vertex.node is not None else None
+        if label is not None:
+            for node in (value, *value.operands):
+                self.labels.setdefault(node, label)
+        return value

@@ -1,0 +1,63 @@
+"""What layers say when their arguments or inputs do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from operator import index
+from typing import Any
+
+from tensorbp.errors import LayerError, ShapeError, SignatureError
+from tensorbp.expression.layer import Shape
+
+__all__ = ["blame", "same_shape", "whole_number", "whole_numbers"]
+
+
+@contextmanager
+def blame(layer: str) -> Iterator[None]:
+    """Turn an error about shapes into one that names the layer."""
+    try:
+        yield
+    except (ShapeError, SignatureError) as error:
+        raise LayerError(f"layer '{layer}': {error}") from None
+
+
+def whole_number(layer: str, name: str, value: Any, least: int | None = None) -> int:
+    """Return an argument as an integer.
+
+    Raises:
+        LayerError: it is none, or smaller than the least.
+    """
+    at_least = "" if least is None else f" from {least}"
+    try:
+        number = index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or (least is not None and number < least):
+        raise LayerError(
+            f"layer '{layer}': {name} must be a whole number{at_least}, found {value!r}"
+        )
+    return number
+
+
+def whole_numbers(layer: str, name: str, value: Any) -> tuple[int, ...]:
+    """Return an argument as a tuple of integers.
+
+    Raises:
+        LayerError: it is no sequence of whole numbers.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise LayerError(
+            f"layer '{layer}': {name} must be a list of whole numbers, found {value!r}"
+        )
+    return tuple(whole_number(layer, f"each number of {name}", each) for each in value)
+
+
+def same_shape(layer: str, shape: Shape, target: Shape) -> None:
+    """Raise `LayerError` unless a target has the shape of the input, with a batch axis."""
+    if target != shape:
+        raise LayerError(
+            f"layer '{layer}': the target must have the shape of x, {shape}, found {target}"
+        )
+    if not shape:
+        raise LayerError(f"layer '{layer}': x needs a batch axis, found a number of shape ()")

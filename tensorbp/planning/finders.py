@@ -1,0 +1,247 @@
+"""Order finders: functions from a network to a contraction path.
+
+A finder has the signature that opt_einsum gives to its path functions, so that any of them, and
+those of plugins, may compete: the cheapest answer wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from opt_einsum import paths
+
+from tensorbp.algebra import Axis
+from tensorbp.planning.network import Network, Path, pair_flops
+
+__all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "greedy", "interval", "subset"]
+
+Finder = Callable[
+    [Sequence[frozenset[Axis]], frozenset[Axis], dict[Axis, int], int | None],
+    Sequence[tuple[int, ...]],
+]
+"""Takes inputs, output, sizes and a memory limit, which is always None; returns opt_einsum's path:
+positions in the list of what is left, results appended at the end."""
+
+SUBSET_LIMIT = 8
+"""The most factors for which all 3^n splits of subsets are tried."""
+
+INTERVAL_LIMIT = 48
+"""The most factors for which all n^3 splits of intervals are tried."""
+
+
+def best_path(
+    network: Network, first: Path, finders: Mapping[str, Finder] | None = None
+) -> Path:
+    """Return the path with the fewest FLOPs that any finder knows.
+
+    Args:
+        network: what to contract.
+        first: a path that is known already; it is left only for a cheaper one.
+        finders: the finders that compete; by default the built-in ones.
+    """
+    if len(network.inputs) < 3:
+        return first
+    best, fewest = first, network.flops(first)
+    for finder in (BUILT_IN_FINDERS if finders is None else finders).values():
+        linear = finder(list(network.inputs), network.output, dict(network.sizes), None)
+        path = _numbered(linear, len(network.inputs))
+        if path is not None and (flops := network.flops(path)) < fewest:
+            best, fewest = path, flops
+    return best
+
+
+def _numbered(linear: Sequence[tuple[int, ...]], factors: int) -> Path | None:
+    """Return opt_einsum's path in our numbering, or None where a step is not a pair."""
+    left = list(range(factors))
+    pairs = []
+    for step in linear:
+        if len(step) != 2:
+            return None
+        a, b = (left[position] for position in step)
+        left = [number for number in left if number not in (a, b)] + [factors + len(pairs)]
+        pairs.append((a, b))
+    return tuple(pairs)
+
+
+def greedy(
+    inputs: Sequence[frozenset[Axis]],
+    output: frozenset[Axis],
+    sizes: dict[Axis, int],
+    memory_limit: int | None = None,
+) -> Sequence[tuple[int, ...]]:
+    """Return the path of opt_einsum's greedy finder."""
+    path: Sequence[tuple[int, ...]] = paths.greedy(list(inputs), output, sizes, memory_limit)
+    return path
+
+
+def subset(
+    inputs: Sequence[frozenset[Axis]],
+    output: frozenset[Axis],
+    sizes: dict[Axis, int],
+    memory_limit: int | None = None,
+) -> Sequence[tuple[int, ...]]:
+    """Return the cheapest of all paths, by dynamic programming over subsets of the factors.
+
+    best(S) = min over splits S = A ∪ B of best(A) + best(B) + flops(A, B), where a tensor S has
+    the axes that the output or a factor outside S has as well. O(3^n); for small networks only.
+    """
+    del memory_limit
+    if len(inputs) > SUBSET_LIMIT:
+        return paths.ssa_to_linear(_sequence(len(inputs)))
+    masks = _Masks(inputs, output, sizes)
+    count = len(inputs)
+    everything = (1 << count) - 1
+    axes = [0] * (everything + 1)
+    for members in range(1, everything + 1):
+        lowest = members & -members
+        axes[members] = axes[members ^ lowest] | masks.inputs[lowest.bit_length() - 1]
+    kept = [axes[m] & (axes[everything ^ m] | masks.output) for m in range(everything + 1)]
+    best: list[tuple[int, int]] = [(0, 0)] * (everything + 1)
+    split = [0] * (everything + 1)
+    for members in range(1, everything + 1):
+        if members & (members - 1) == 0:
+            continue
+        lowest = members & -members
+        least: tuple[int, int] | None = None
+        part = (members - 1) & members
+        while part:
+            if part & lowest:
+                rest = members ^ part
+                both = kept[part] | kept[rest]
+                flops = pair_flops(masks.volume(both), both != kept[members])
+                cost = (
+                    best[part][0] + best[rest][0] + flops,
+                    best[part][1] + best[rest][1] + masks.volume(kept[members]),
+                )
+                if least is None or cost < least:
+                    least, split[members] = cost, part
+            part = (part - 1) & members
+        assert least is not None
+        best[members] = least
+    return paths.ssa_to_linear(_pairs(count, everything, lambda m: (split[m], m ^ split[m])))
+
+
+def interval(
+    inputs: Sequence[frozenset[Axis]],
+    output: frozenset[Axis],
+    sizes: dict[Axis, int],
+    memory_limit: int | None = None,
+) -> Sequence[tuple[int, ...]]:
+    """Return the cheapest path that joins neighbours in the given order, as in a matrix chain.
+
+    Godbole, "On efficient computation of matrix chain products", 1973. O(n^3).
+    """
+    del memory_limit
+    count = len(inputs)
+    if count > INTERVAL_LIMIT:
+        return paths.ssa_to_linear(_sequence(count))
+    masks = _Masks(inputs, output, sizes)
+    before, after = [masks.output], [masks.output]
+    for mask in masks.inputs:
+        before.append(before[-1] | mask)
+    for mask in reversed(masks.inputs):
+        after.append(after[-1] | mask)
+    after.reverse()
+    kept: dict[tuple[int, int], int] = {}
+    for start in range(count):
+        inside = 0
+        for end in range(start + 1, count + 1):
+            inside |= masks.inputs[end - 1]
+            kept[start, end] = inside & (before[start] | after[end])
+    best = {(k, k + 1): 0 for k in range(count)}
+    split: dict[tuple[int, int], int] = {}
+    for length in range(2, count + 1):
+        for start in range(count - length + 1):
+            end = start + length
+            least = None
+            for middle in range(start + 1, end):
+                both = kept[start, middle] | kept[middle, end]
+                cost = (
+                    best[start, middle]
+                    + best[middle, end]
+                    + pair_flops(masks.volume(both), both != kept[start, end])
+                )
+                if least is None or cost < least:
+                    least, split[start, end] = cost, middle
+            assert least is not None
+            best[start, end] = least
+
+    def halves(members: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        middle = split[members]
+        return (members[0], middle), (middle, members[1])
+
+    return paths.ssa_to_linear(_pairs_of_intervals(count, halves))
+
+
+class _Masks:
+    """Sets of axes as bits of integers, with remembered volumes."""
+
+    def __init__(
+        self,
+        inputs: Sequence[frozenset[Axis]],
+        output: frozenset[Axis],
+        sizes: Mapping[Axis, int],
+    ) -> None:
+        bit: dict[Axis, int] = {}
+        for axis in [axis for axes in (*inputs, output) for axis in sorted(axes)]:
+            bit.setdefault(axis, 1 << len(bit))
+        self.inputs = [sum(bit[axis] for axis in axes) for axes in inputs]
+        self.output = sum(bit[axis] for axis in output)
+        self._sizes = {bit[axis]: sizes[axis] for axis in bit}
+        self._volumes = {0: 1}
+
+    def volume(self, mask: int) -> int:
+        """Return the product of the sizes of a set of axes."""
+        known = self._volumes.get(mask)
+        if known is None:
+            lowest = mask & -mask
+            known = self.volume(mask ^ lowest) * self._sizes[lowest]
+            self._volumes[mask] = known
+        return known
+
+
+def _sequence(count: int) -> list[tuple[int, int]]:
+    return [(0, 1)] + [(count + k, k + 2) for k in range(count - 2)] if count > 1 else []
+
+
+def _pairs(
+    count: int, everything: int, halves: Callable[[int], tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Return the pairs of a tree over subsets of the factors, leaves first."""
+    number = {1 << k: k for k in range(count)}
+    pairs: list[tuple[int, int]] = []
+    pending = [everything]
+    while pending:
+        members = pending[-1]
+        missing = [half for half in halves(members) if half not in number]
+        if missing:
+            pending.extend(missing)
+            continue
+        pending.pop()
+        if members not in number:
+            left, right = halves(members)
+            pairs.append((number[left], number[right]))
+            number[members] = count + len(pairs) - 1
+    return pairs
+
+
+def _pairs_of_intervals(
+    count: int, halves: Callable[[tuple[int, int]], tuple[tuple[int, int], tuple[int, int]]]
+) -> list[tuple[int, int]]:
+    """Return the pairs of a tree over intervals of the factors, leaves first."""
+
+    def members(bounds: tuple[int, int]) -> int:
+        return (1 << bounds[1]) - (1 << bounds[0])
+
+    def bounds(mask: int) -> tuple[int, int]:
+        start = (mask & -mask).bit_length() - 1
+        return start, mask.bit_length()
+
+    def split(mask: int) -> tuple[int, int]:
+        left, right = halves(bounds(mask))
+        return members(left), members(right)
+
+    return _pairs(count, (1 << count) - 1, split)
+
+
+BUILT_IN_FINDERS: dict[str, Finder] = {"subset": subset, "interval": interval, "greedy": greedy}

@@ -1,0 +1,188 @@
+"""Pairing: every einsum is written out as contractions of pairs, and equal ones are shared.
+
+No step of a plan has more than two tensors to contract. A pair is known by the set of factors
+that went into it and the axes that are left, not by the tree that made it: two orders that pass
+through the same intermediate share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tensorbp.algebra import Axis, Factor, Number, Term
+from tensorbp.expression.einsum import contract
+from tensorbp.expression.graph import topological_order
+from tensorbp.expression.node import Expression
+from tensorbp.planning.fusion import Contraction
+from tensorbp.planning.network import Network
+
+__all__ = ["pair"]
+
+Key = tuple[object, ...]
+
+SHARED_LIMIT = 16
+"""Intermediates of more factors than this are shared only if the same tree made them."""
+
+
+def pair(
+    roots: Sequence[Expression],
+    contractions: Mapping[Expression, Contraction],
+    labels: Mapping[Expression, str],
+) -> tuple[list[Expression], dict[Expression, str]]:
+    """Return the roots rewritten so that no einsum has more than two operands, and new labels.
+
+    Args:
+        roots: expressions in which no map is left.
+        contractions: for each einsum that is to be a tensor, its product and path.
+        labels: which layer a node belongs to.
+    """
+    pairing = _Pairing(labels)
+
+    def needs(node: Expression) -> Sequence[Expression]:
+        if node in contractions:
+            return [factor.value for factor in contractions[node].term.factors]
+        return node.operands
+
+    for node in topological_order(roots, needs):
+        pairing.rewrite(node, contractions.get(node))
+    return [pairing.rewritten[root] for root in roots], pairing.labels
+
+
+class _Pairing:
+    def __init__(self, labels: Mapping[Expression, str]) -> None:
+        self.rewritten: dict[Expression, Expression] = {}
+        self.labels: dict[Expression, str] = {}
+        self._given_labels = labels
+        self._shared: dict[Key, tuple[Expression, tuple[int, ...]]] = {}
+
+    def rewrite(self, node: Expression, contraction: Contraction | None) -> None:
+        """Rewrite one node whose operands are rewritten already."""
+        label = self._given_labels.get(node)
+        if contraction is not None:
+            result = self._contract(contraction, label)
+        else:
+            operands = [self.rewritten[each] for each in node.operands]
+            result = Expression.of(node.operator, *operands) if operands else node
+        self.rewritten[node] = result
+        self._label(result, label)
+
+    def _label(self, node: Expression, label: str | None) -> None:
+        if label is not None:
+            self.labels.setdefault(node, label)
+
+    def _contract(self, contraction: Contraction, label: str | None) -> Expression:
+        term = contraction.term
+        tensors = [_Tensor.of(self.rewritten[f.value], f, k) for k, f in enumerate(term.factors)]
+        if len(tensors) == 1:
+            only = Factor(tensors[0].value, term.factors[0].dimensions)
+            return contract(Term.of(term.coefficient, [only], term.output, (), term.sizes))
+        network = Network.of(term)
+        uses = [0] * len(term.sizes)
+        for axes in (*network.inputs, network.output):
+            for axis in axes:
+                uses[axis] += 1
+        tensors = [self._presummed(each, uses, term) for each in tensors]
+        last = len(contraction.path) - 1
+        order = [axis for dimension in term.output for axis in dimension]
+        for k, (left, right) in enumerate(contraction.path):
+            a, b = tensors[left], tensors[right]
+            for axis in set(a.axes) & set(b.axes):
+                uses[axis] -= 1
+            if k == last:
+                joined = self._joined(a, b, uses, term, order, term.coefficient)
+            else:
+                joined = self._joined(a, b, uses, term)
+            self._label(joined.value, label)
+            tensors.append(joined)
+        final = tensors[-1].factor
+        return contract(Term.of(1, [final], term.output, (), term.sizes))
+
+    def _presummed(self, tensor: _Tensor, uses: Sequence[int], term: Term[Expression]) -> _Tensor:
+        """Sum over the axes that one factor alone has."""
+        kept = tuple([axis for axis in tensor.axes if uses[axis] > 1])
+        if set(kept) == set(tensor.axes):
+            return tensor
+        output = [(axis,) for axis in kept]
+        value = contract(Term.of(1, [tensor.factor], output, (), term.sizes))
+        return _Tensor(value, Factor(value, tuple(output)), kept, tensor.leaves)
+
+    def _joined(
+        self,
+        a: _Tensor,
+        b: _Tensor,
+        uses: Sequence[int],
+        term: Term[Expression],
+        order: Sequence[Axis] | None = None,
+        coefficient: Number = 1,
+    ) -> _Tensor:
+        """Contract a pair, or find that it has been contracted before."""
+        a, b = sorted((a, b), key=lambda each: each.value.serial)
+        kept = [axis for axis in dict.fromkeys((*a.axes, *b.axes)) if uses[axis] > 1]
+        leaves = a.leaves + b.leaves
+        key, number = _key(leaves, kept, term, coefficient)
+        known = self._shared.get(key) if key else None
+        if known is not None:
+            named = {number[axis]: axis for axis in kept}
+            axes = tuple([named[k] for k in known[1]])
+            value = known[0]
+        else:
+            first = [axis for axis in kept if axis in a.axes and axis in b.axes]
+            axes = tuple(order or first + [axis for axis in kept if axis not in first])
+            value = contract(
+                Term.of(
+                    coefficient, [a.factor, b.factor], [(x,) for x in axes], (), term.sizes
+                )
+            )
+            if key:
+                self._shared[key] = (value, tuple([number[axis] for axis in axes]))
+        return _Tensor(value, Factor(value, tuple([(axis,) for axis in axes])), axes, leaves)
+
+
+class _Tensor:
+    """An intermediate: its value, how it takes part in the product, and what went into it."""
+
+    __slots__ = ("axes", "factor", "leaves", "value")
+
+    def __init__(
+        self,
+        value: Expression,
+        factor: Factor[Expression],
+        axes: tuple[Axis, ...],
+        leaves: tuple[tuple[int, int], ...],
+    ) -> None:
+        self.value, self.factor, self.axes, self.leaves = value, factor, axes, leaves
+
+    @staticmethod
+    def of(value: Expression, factor: Factor[Expression], position: int) -> _Tensor:
+        axes = tuple(dict.fromkeys(factor.axes))
+        leaf = (value.serial, position)
+        return _Tensor(value, Factor(value, factor.dimensions), axes, (leaf,))
+
+
+def _key(
+    leaves: tuple[tuple[int, int], ...],
+    kept: Sequence[Axis],
+    term: Term[Expression],
+    coefficient: Number,
+) -> tuple[Key | None, dict[Axis, int]]:
+    """Return what an intermediate is known by: its factors, tied by axes, and what is left."""
+    number: dict[Axis, int] = {}
+    if len(leaves) > SHARED_LIMIT:
+        return None, number
+    ordered = sorted(leaves)
+    parts = tuple(
+        [
+            (
+                serial,
+                tuple(
+                    [
+                        tuple([number.setdefault(axis, len(number)) for axis in dimension])
+                        for dimension in term.factors[position].dimensions
+                    ]
+                ),
+            )
+            for serial, position in ordered
+        ]
+    )
+    sizes = tuple([term.sizes[axis] for axis in number])
+    return (parts, frozenset([number[axis] for axis in kept]), sizes, coefficient), number

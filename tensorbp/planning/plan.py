@@ -1,0 +1,237 @@
+"""The plan: plain data that says what is computed, in which order, and what that costs.
+
+No array takes part in it. It is printed, compared and saved, and the execution floor turns it
+into a program.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+from tensorbp.algebra import Block, Number, Shape, Space, Term
+from tensorbp.expression.node import Operator
+
+__all__ = ["SCHEMA", "Baselines", "Figures", "MapOutput", "PlainOrder", "Plan", "PlannedInput", "PlannedValue", "Step"]
+
+SCHEMA = "tensorbp/plan/1"
+
+OrderName = Literal["reverse", "forward", "mixed"]
+PlainOrder = Literal["reverse", "forward"]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a whole computation costs.
+
+    Attributes:
+        flops: floating-point operations.
+        multiplications: the multiplications among them, in contractions and scalings.
+        peak_bytes: the most bytes that are alive at one time, inputs and results included.
+    """
+
+    flops: int
+    multiplications: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The same query in the two textbook orders, priced by the same evaluator.
+
+    Attributes:
+        forward: tangents of every input number, pushed through from the inputs.
+        reverse: cotangents of every output number, pulled back from the outputs.
+    """
+
+    forward: Figures
+    reverse: Figures
+
+
+@dataclass(frozen=True)
+class PlannedInput:
+    """An array that the program takes.
+
+    Attributes:
+        name: the keyword.
+        shape: its shape.
+        kind: ``"real"`` or ``"integer"``.
+        value: the number under which steps refer to it.
+    """
+
+    name: str
+    shape: Shape
+    kind: str
+    value: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on at most two tensors, or one layer on its operands.
+
+    Attributes:
+        operation: ``"einsum"``, ``"add"``, or the name of a layer.
+        equation: the einsum equation, or the formula of the layer.
+        operands: the numbers of the values that it reads.
+        result: the number of the value that it makes.
+        shape: the shape of the result.
+        flops: floating-point operations.
+        multiplications: the multiplications among them.
+        bytes: what the result takes; 0 where it is a view.
+        layer: the layer of the model to which the step belongs, or None.
+        operator: what is applied; not part of the written plan.
+    """
+
+    operation: str
+    equation: str
+    operands: tuple[int, ...]
+    result: int
+    shape: Shape
+    flops: int
+    multiplications: int
+    bytes: int
+    layer: str | None
+    arguments: Mapping[str, Any]
+    operator: Operator = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class PlannedValue:
+    """The value of a step, as the factor of a term."""
+
+    number: int
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class MapOutput:
+    """A wanted linear map: its spaces, and for each block the term whose factor is a value.
+
+    Attributes:
+        output: the space of results.
+        input: the space of arguments.
+        blocks: the terms, by position; a block left out is zero.
+    """
+
+    output: Space
+    input: Space
+    blocks: Mapping[Block, tuple[Term[PlannedValue], ...]]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the values that are its factors."""
+        terms = [term for terms in self.blocks.values() for term in terms]
+        return [factor.value.number for term in terms for factor in term.factors]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a computation, in order, with their cost; made by `tensorbp.plan`.
+
+    Attributes:
+        dtype: the type of numbers for which bytes are counted.
+        inputs: the arrays that are given.
+        steps: the operations.
+        outputs: for each wanted thing the number of its value, or a map made of values.
+        order: ``"reverse"``, ``"forward"``, or ``"mixed"`` where neither describes the order.
+        figures: what it costs.
+        baselines: what plain forward and plain reverse mode would cost.
+    """
+
+    dtype: str
+    inputs: tuple[PlannedInput, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[int | MapOutput, ...]
+    order: OrderName
+    figures: Figures
+    baselines: Baselines
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of all steps."""
+        return self.figures.flops
+
+    @property
+    def multiplications(self) -> int:
+        """Multiplications in contractions and scalings."""
+        return self.figures.multiplications
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most bytes alive at one time, inputs and results included."""
+        return self.figures.peak_bytes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain dictionaries, lists, strings and integers."""
+        return {
+            "schema": SCHEMA,
+            "dtype": self.dtype,
+            "order": self.order,
+            **asdict(self.figures),
+            "baselines": asdict(self.baselines),
+            "inputs": [
+                {**asdict(each), "shape": list(each.shape)} for each in self.inputs
+            ],
+            "steps": [_step_to_dict(step) for step in self.steps],
+            "outputs": [_output_to_dict(each) for each in self.outputs],
+        }
+
+    def to_json(self) -> str:
+        """Return the plan as JSON text, with ``"schema": "tensorbp/plan/1"``."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+
+def _step_to_dict(step: Step) -> dict[str, Any]:
+    return {
+        "result": step.result,
+        "operation": step.operation,
+        "equation": step.equation,
+        "arguments": {name: _plain(value) for name, value in step.arguments.items()},
+        "operands": list(step.operands),
+        "shape": list(step.shape),
+        "flops": step.flops,
+        "multiplications": step.multiplications,
+        "bytes": step.bytes,
+        "layer": step.layer,
+    }
+
+
+def _output_to_dict(output: int | MapOutput) -> dict[str, Any]:
+    if isinstance(output, int):
+        return {"value": output}
+    return {
+        "output": [list(shape) for shape in output.output.shapes],
+        "input": [list(shape) for shape in output.input.shapes],
+        "blocks": [
+            {
+                "row": row,
+                "column": column,
+                "terms": [
+                    {
+                        "coefficient": _plain(term.coefficient),
+                        "values": [factor.value.number for factor in term.factors],
+                        "factors": _plain([factor.dimensions for factor in term.factors]),
+                        "output": _plain(term.output),
+                        "input": _plain(term.input),
+                        "sizes": list(term.sizes),
+                    }
+                    for term in terms
+                ],
+            }
+            for (row, column), terms in sorted(output.blocks.items())
+        ],
+    }
+
+
+def _plain(value: Number | Any) -> Any:
+    """Return a value as JSON can write it: fractions and numbers that are not finite as text."""
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value

@@ -1,0 +1,321 @@
+"""The planner: which order of derivation, fusion and contraction is cheapest.
+
+Every map in a query is worked out in some elimination order. The search starts from the natural
+one and changes the order of one map at a time while the total falls; within each try, einsums are
+fused and their paths searched. Plain forward and plain reverse mode are priced by the same
+evaluator, and taken if they are cheaper: no plan costs more than the cheaper of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal, cast
+
+from tensorbp.algebra import Factor, LinearMap, Space, Term
+from tensorbp.algebra.linear_map import Block
+from tensorbp.errors import CompileError
+from tensorbp.expression.elimination import ORDERS, Order
+from tensorbp.expression.graph import between, topological_order
+from tensorbp.expression.map_expression import (
+    Entries,
+    Explicit,
+    Jacobian,
+    MapExpression,
+    Product,
+)
+from tensorbp.expression.node import Expression
+from tensorbp.expression.resolution import Resolution, natural_order
+from tensorbp.planning.finders import Finder
+from tensorbp.planning.fusion import fuse, plain
+from tensorbp.planning.pairing import pair
+from tensorbp.planning.plan import (
+    Baselines,
+    Figures,
+    MapOutput,
+    OrderName,
+    PlainOrder,
+    Plan,
+    PlannedValue,
+)
+from tensorbp.planning.schedule import ITEM_BYTES, Schedule, Seed
+from tensorbp.registry import default_registry
+
+__all__ = ["Wanted", "plan"]
+
+Wanted = Expression | MapExpression
+Orders = dict[MapExpression, Order]
+Contractions = Literal["plain", "along", "across"]
+
+SAME_COST = 0.01
+"""A plan is called reverse or forward if that order, each step at its best, costs as much but for
+this fraction."""
+
+STRUCTURED_FORWARD_LIMIT = 4096
+"""How many tangents (sources times nodes) structured forward mode may push for it to be tried."""
+
+
+def plan(
+    outputs: Sequence[Wanted] | Wanted,
+    dtype: str = "float64",
+    labels: Mapping[Expression, str] | None = None,
+    finders: Mapping[str, Finder] | None = None,
+    order: PlainOrder | None = None,
+) -> Plan:
+    """Return the cheapest plan found that computes all the outputs together.
+
+    >>> import tensorbp as tb
+    >>> x, W = tb.variable("x", 32, 100), tb.variable("W", 100, 7)
+    >>> plan = tb.plan(tb.gradient(tb.mean(tb.tanh(x @ W)), W))
+    >>> plan.order, plan.flops <= plan.baselines.reverse.flops < plan.baselines.forward.flops
+    ('reverse', True)
+
+    Args:
+        outputs: expressions and linear maps; what they share is computed once.
+        dtype: ``"float32"`` or ``"float64"``, for the bytes.
+        labels: for nodes, the name of the layer that they belong to.
+        finders: the path finders that compete; by default the built-in ones and those of plugins.
+        order: ``"reverse"`` or ``"forward"`` for that plain order instead of a search.
+
+    Raises:
+        CompileError: there is nothing to compute, or the dtype is not known.
+    """
+    wanted = [outputs] if isinstance(outputs, Expression | MapExpression) else list(outputs)
+    if not wanted or not all(isinstance(each, Expression | MapExpression) for each in wanted):
+        raise CompileError(
+            "a plan needs expressions or linear maps to compute, for example plan([J, gradient]); "
+            f"found {outputs!r}"
+        )
+    if dtype not in ITEM_BYTES:
+        raise CompileError(f"dtype must be one of {', '.join(ITEM_BYTES)}; found {dtype!r}")
+    if order not in (None, "reverse", "forward"):
+        raise CompileError(f"order must be 'reverse', 'forward' or None, found {order!r}")
+    if finders is None:
+        finders = default_registry().path_finders
+    return _Planner(wanted, dtype, labels or {}, finders).plan(order)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A query worked out in some orders, down to pairs.
+
+    Attributes:
+        outputs: for each wanted thing an expression, or a map with one tensor a block.
+        schedule: the nodes in order.
+        labels: which layer a node belongs to.
+        is_across: whether some chain is contracted across the order in which it was derived.
+    """
+
+    outputs: tuple[Expression | LinearMap[Expression], ...]
+    schedule: Schedule
+    labels: Mapping[Expression, str]
+    is_across: bool
+
+    @property
+    def figures(self) -> Figures:
+        return self.schedule.figures
+
+
+class _Planner:
+    def __init__(
+        self,
+        wanted: list[Wanted],
+        dtype: str,
+        labels: Mapping[Expression, str],
+        finders: Mapping[str, Finder] | None,
+    ) -> None:
+        self.wanted = wanted
+        self.dtype = dtype
+        self.labels = labels
+        self.finders = finders
+        self.maps = _maps_of(wanted)
+        self.inside = {below for each in self.maps for below in _maps_of(each.dependencies)}
+
+    def plan(self, order: PlainOrder | None) -> Plan:
+        natural: Orders = {each: natural_order(each) for each in self.maps}
+        reverse = self._worked_out(self._outermost("reverse"), "plain")
+        forward = self._worked_out(self._outermost("forward"), "plain", stacked=True)
+        baselines = Baselines(forward.figures, reverse.figures)
+        if order is not None:
+            chosen = self._worked_out(self._outermost(order), "plain")
+            return self._written(chosen, order, baselines)
+        orders, best = self._searched(natural)
+        name = self._name(orders, best)
+        if reverse.figures.flops < best.figures.flops:
+            name, best = "reverse", reverse
+        if forward.figures.flops < best.figures.flops:
+            name, best = "forward", self._worked_out(self._outermost("forward"), "plain")
+        return self._written(best, name, baselines)
+
+    def _outermost(self, order: Order) -> Orders:
+        """Return plain orders, the given one for the maps that no other map differentiates."""
+        return {
+            each: _plain_order(each) if each in self.inside else order for each in self.maps
+        }
+
+    def _searched(self, orders: Orders) -> tuple[Orders, _Candidate]:
+        """Change the order of one map after the other, as long as the total falls."""
+        best = self._worked_out(orders, "across")
+        for wanted in self.maps:
+            for order in _orders_to_try(wanted):
+                if order != orders[wanted]:
+                    trial = orders | {wanted: order}
+                    candidate = self._worked_out(trial, "across")
+                    if candidate.figures.flops < best.figures.flops:
+                        orders, best = trial, candidate
+        return orders, best
+
+    def _name(self, orders: Orders, candidate: _Candidate) -> OrderName:
+        """Return the textbook order that costs as much as the candidate, if there is one."""
+        outermost = [each for each in self.maps if each not in self.inside]
+        used = {orders[each] for each in outermost}
+        if not outermost:
+            return "forward"
+        if not candidate.is_across and len(used) == 1 and "separate" not in used:
+            return cast(OrderName, used.pop())
+        names: tuple[Literal["reverse", "forward"], ...] = ("reverse", "forward")
+        for name in names:
+            if all(name in _orders_to_try(each) for each in outermost):
+                along = self._worked_out(orders | dict.fromkeys(outermost, name), "along")
+                if along.figures.flops <= candidate.figures.flops * (1 + SAME_COST):
+                    return name
+        return "mixed"
+
+    def _worked_out(
+        self, orders: Orders, contraction: Contractions, stacked: bool = False
+    ) -> _Candidate:
+        """Return the query in given orders.
+
+        Args:
+            orders: the elimination order of each map.
+            contraction: how einsums are contracted: plainly, or each with the best path, along
+                the order of derivation or across it.
+            stacked: whether a direct sum of sources is one space with one tangent a number.
+        """
+        sources = {each: _stacked(each) if stacked else each for each in self.maps}
+        known = {sources[each]: order for each, order in orders.items()} | orders
+        resolution = Resolution(lambda each: known[each], self.labels)
+        outputs: list[Expression | LinearMap[Expression]] = []
+        for each in self.wanted:
+            if isinstance(each, MapExpression):
+                outputs.append(resolution.map(sources[each]))
+            else:
+                outputs.append(resolution.expression(_substituted(each, sources)))
+        roots = [root for each in outputs for root in _roots(each)]
+        if contraction == "plain":
+            contractions = plain(roots)
+        else:
+            contractions = fuse(roots, self.finders, across=contraction == "across")
+        paired, labels = pair(roots, contractions, resolution.labels)
+        final = dict(zip(roots, paired, strict=True))
+        return _Candidate(
+            tuple([_replaced(each, final) for each in outputs]),
+            Schedule(list(dict.fromkeys(paired)), self.dtype),
+            labels,
+            not all(each.follows_graph for each in contractions.values()),
+        )
+
+    def _written(self, best: _Candidate, order: OrderName, baselines: Baselines) -> Plan:
+        inputs, steps, number = best.schedule.numbered(best.labels)
+        outputs: list[int | MapOutput] = []
+        for each in best.outputs:
+            if isinstance(each, Expression):
+                outputs.append(number[each])
+            else:
+                outputs.append(_numbered_map(each, number))
+        return Plan(
+            self.dtype, inputs, steps, tuple(outputs), order, best.figures, baselines
+        )
+
+
+def _maps_of(wanted: Iterable[Wanted]) -> list[MapExpression]:
+    """Return all maps in a query, those inside the targets of others first."""
+    found: dict[MapExpression, None] = {}
+    roots: list[Expression] = []
+    direct: list[MapExpression] = []
+    for each in wanted:
+        if isinstance(each, MapExpression):
+            direct.append(each)
+            roots += each.dependencies
+        else:
+            roots.append(each)
+    for node in topological_order(roots):
+        if isinstance(node.operator, Entries):
+            found[node.operator.map] = None
+    return [*found, *(each for each in dict.fromkeys(direct) if each not in found)]
+
+
+def _plain_order(wanted: MapExpression) -> Order:
+    """Return the plain order of a map that another one differentiates: from the smaller side."""
+    return "reverse" if wanted.output.size <= wanted.input.size else "forward"
+
+
+def _orders_to_try(wanted: MapExpression) -> list[Order]:
+    """Return the orders that are worth a try, by how much there is to push."""
+    leaves = list(wanted.leaves)
+    jacobians = [each for each in leaves if isinstance(each, Jacobian)]
+    if not jacobians:
+        return []
+    tangents = len(wanted.input.shapes) * sum(
+        len(between(each.targets, each.sources)) for each in jacobians
+    )
+    orders: list[Order] = list(ORDERS if len(leaves) > 1 else ORDERS[:2])
+    if tangents > STRUCTURED_FORWARD_LIMIT:
+        orders.remove("forward")
+    return orders
+
+
+def _stacked(wanted: MapExpression) -> MapExpression:
+    """Return the map from ONE space of as many numbers as a direct sum has.
+
+    Plain forward mode pushes one tangent for each number of θ = (θ_1, ..., θ_N) through the whole
+    graph; the blocks of the identity with which it starts are leaves that cost nothing.
+    """
+    shapes = wanted.input.shapes
+    if len(shapes) < 2:
+        return wanted
+    size = wanted.input.size
+    blocks: dict[Block, tuple[Term[Expression], ...]] = {}
+    offset = 0
+    for k, shape in enumerate(shapes):
+        seed = Expression.of(Seed((*shape, size), offset))
+        axes = tuple([(axis,) for axis in range(seed.ndim)])
+        term = Term.of(1, [Factor(seed, axes)], axes[:-1], axes[-1:], dict(enumerate(seed.shape)))
+        blocks[k, 0] = (term,)
+        offset += prod(shape)
+    seeds = LinearMap(wanted.input, Space.of((size,)), blocks)
+    return Product(wanted, Explicit(seeds))
+
+
+def _substituted(
+    expression: Expression, maps: Mapping[MapExpression, MapExpression]
+) -> Expression:
+    """Return the expression with its maps replaced; only plain derivatives can be."""
+    operator = expression.operator
+    if isinstance(operator, Entries) and operator.form == "dense":
+        replaced = maps[operator.map]
+        if replaced is not operator.map:
+            return Expression.of(Entries(replaced, "dense", (operator.block[0], 0)))
+    return expression
+
+
+def _roots(output: Expression | LinearMap[Expression]) -> list[Expression]:
+    if isinstance(output, Expression):
+        return [output]
+    return [factor.value for term in output.terms for factor in term.factors]
+
+
+def _replaced(
+    output: Expression | LinearMap[Expression], final: Mapping[Expression, Expression]
+) -> Expression | LinearMap[Expression]:
+    if isinstance(output, Expression):
+        return final[output]
+    return output.with_values(lambda value: final[value])
+
+
+def _numbered_map(
+    linear_map: LinearMap[Expression], number: Mapping[Expression, int]
+) -> MapOutput:
+    values = linear_map.with_values(lambda node: PlannedValue(number[node], node.shape))
+    return MapOutput(linear_map.output, linear_map.input, values.blocks)

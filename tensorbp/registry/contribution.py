@@ -1,0 +1,119 @@
+"""What one plugin registers, checked as it comes in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from inspect import isabstract
+from typing import Any
+
+from pluggy import PluginManager, PluginValidationError
+
+from tensorbp.errors import PluginError, suggestion
+from tensorbp.expression.layer import Layer
+from tensorbp.registry import hookspecs
+from tensorbp.registry.hookspecs import HOOKS, PROJECT, Kind
+
+MODEL_FILE_KEYS = ("name", "type", "inputs", "repeat")
+"""What a layer's entry in a model file says besides the layer's own arguments."""
+
+_LAYER_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OTHER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+__all__ = ["MODEL_FILE_KEYS", "Contribution", "contribution"]
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """Everything that one plugin provides.
+
+    Attributes:
+        hooks: the hooks that it implements.
+        things: what it registered, by kind and name.
+    """
+
+    hooks: tuple[str, ...]
+    things: dict[Kind, dict[str, Any]]
+
+
+def contribution(plugin: object, name: str) -> Contribution:
+    """Call the hooks of one plugin and return what it registers.
+
+    The plugin meets a plugin manager of its own: whatever a faulty one leaves behind is thrown
+    away with it, and an exception in one plugin takes nothing from another.
+
+    Raises:
+        PluginError: the plugin breaks the contract of the hooks.
+        Exception: whatever the plugin itself raises.
+    """
+    manager = PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    hooks = _implemented_hooks(manager, plugin, name)
+    things: dict[Kind, dict[str, Any]] = {kind: {} for kind in HOOKS}
+    for kind, hook in HOOKS.items():
+        if hook in hooks:
+            register = _layer_register if kind == "layer" else _named_register
+            getattr(manager.hook, hook)(register=register(kind, things[kind]))
+    return Contribution(hooks, things)
+
+
+def _implemented_hooks(manager: PluginManager, plugin: object, name: str) -> tuple[str, ...]:
+    try:
+        manager.register(plugin, name)
+    except PluginValidationError as error:
+        raise PluginError(f"{' '.join(str(error).split())}, which has only 'register'") from None
+    callers = manager.get_hookcallers(plugin) or []
+    if not callers:
+        raise PluginError("it implements no hook; mark its functions with @tensorbp.hookimpl")
+    for caller in callers:
+        if not caller.has_spec():
+            raise PluginError(
+                f"unknown hook '{caller.name}'{suggestion(caller.name, HOOKS.values())}"
+            )
+    return tuple(sorted(caller.name for caller in callers))
+
+
+def _layer_register(kind: Kind, things: dict[str, Any]) -> Callable[[Any], None]:
+    def register(layer: Any) -> None:
+        _check_layer(layer)
+        _add(kind, things, _LAYER_NAME, layer.name, layer)
+
+    return register
+
+
+def _named_register(kind: Kind, things: dict[str, Any]) -> Callable[[str, Any], None]:
+    def register(name: str, thing: Any) -> None:
+        _add(kind, things, _OTHER_NAME, name, thing)
+
+    return register
+
+
+def _add(
+    kind: Kind, things: dict[str, Any], pattern: re.Pattern[str], name: object, thing: Any
+) -> None:
+    if not isinstance(name, str) or not pattern.fullmatch(name):
+        raise PluginError(f"{name!r} is no name for a {kind}; a name matches {pattern.pattern}")
+    if name in things:
+        raise PluginError(f"it registers {kind} '{name}' twice")
+    things[name] = thing
+
+
+def _check_layer(layer: Any) -> None:
+    if not (isinstance(layer, type) and issubclass(layer, Layer)):
+        raise PluginError(f"{layer!r} is registered as a layer, but is no subclass of Layer")
+    where = f"layer class {layer.__qualname__}"
+    for attribute in ("name", "formula"):
+        if not hasattr(layer, attribute):
+            raise PluginError(f"{where} has no '{attribute}'")
+    if isabstract(layer):
+        missing = ", ".join(sorted(layer.__abstractmethods__))
+        raise PluginError(f"{where} does not define {missing}")
+    if not (is_dataclass(layer) and layer.__dataclass_params__.frozen):
+        raise PluginError(f"{where} is not decorated with @dataclass(frozen=True)")
+    for argument in fields(layer):
+        if argument.name in MODEL_FILE_KEYS:
+            raise PluginError(
+                f"{where} has an argument '{argument.name}', which means something else in model "
+                "files; rename it"
+            )

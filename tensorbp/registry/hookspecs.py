@@ -1,0 +1,53 @@
+"""What a plugin may provide: one hook for each kind, one sentence for each hook.
+
+A plugin is a module, named by an entry point of the group ``tensorbp``, with functions that have
+the name and the argument of a hook and are marked with ``tensorbp.hookimpl``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from pluggy import HookimplMarker, HookspecMarker
+
+if TYPE_CHECKING:
+    from tensorbp.expression.layer import Layer
+
+Kind = Literal["layer", "path finder", "backend", "renderer"]
+
+PROJECT = "tensorbp"
+
+hookspec = HookspecMarker(PROJECT)
+hookimpl = HookimplMarker(PROJECT)
+
+__all__ = ["HOOKS", "PROJECT", "Kind", "hookimpl", "hookspec"]
+
+
+@hookspec
+def tensorbp_register_layers(register: Callable[[type[Layer]], None]) -> None:
+    """Call ``register(LayerClass)`` once for each layer; it is found by its ``name``."""
+
+
+@hookspec
+def tensorbp_register_path_finders(register: Callable[[str, Any], None]) -> None:
+    """Call ``register(name, finder)`` once for each function that orders contractions."""
+
+
+@hookspec
+def tensorbp_register_backends(register: Callable[[str, Any], None]) -> None:
+    """Call ``register(name, backend)`` once for each array library that can run programs."""
+
+
+@hookspec
+def tensorbp_register_renderers(register: Callable[[str, Any], None]) -> None:
+    """Call ``register(name, renderer)`` once for each form in which a report can be written."""
+
+
+HOOKS: dict[Kind, str] = {
+    "layer": tensorbp_register_layers.__name__,
+    "path finder": tensorbp_register_path_finders.__name__,
+    "backend": tensorbp_register_backends.__name__,
+    "renderer": tensorbp_register_renderers.__name__,
+}
+"""The hook through which each kind of thing comes in."""

@@ -1,0 +1,71 @@
+"""Certifying a layer: every law on every example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from tensorbp.errors import LayerError
+from tensorbp.expression.layer import Layer, Shape
+from tensorbp.testing.case import Case
+from tensorbp.testing.laws import LAWS
+
+Check = tuple[str, Callable[[], None]]
+
+__all__ = ["Check", "check_layer", "checks"]
+
+
+def checks(layer: Layer | type[Layer], *shapes: Shape, seed: int = 0) -> list[Check]:
+    """Return the checks of a layer, named, one for each law and example.
+
+    >>> from tensorbp.layers.softmax import Softmax
+    >>> [name for name, run in checks(Softmax(), (3, 4))][3]
+    'softmax-declared-jacobian'
+
+    Args:
+        layer: a layer, or a class of layers, of which the examples are checked.
+        *shapes: the shapes of the inputs; a class needs none.
+        seed: of the random numbers that the inputs hold.
+
+    Raises:
+        LayerError: a layer is given without the shapes of its inputs.
+    """
+    cases = [Case(*each, seed) for each in _applications(layer, shapes)]
+    return [
+        (f"{case.label}-{law.__name__.replace('_', '-')}", partial(law, case))
+        for case in cases
+        for law in LAWS
+    ]
+
+
+def check_layer(layer: Layer | type[Layer], *shapes: Shape, seed: int = 0) -> None:
+    """Check a layer against every law: certify it.
+
+    Args:
+        layer: a layer, or a class of layers, of which the examples are checked.
+        *shapes: the shapes of the inputs; a class needs none.
+        seed: of the random numbers that the inputs hold.
+
+    Raises:
+        CheckFailure: the layer breaks a law.
+        LayerError: a layer is given without the shapes of its inputs.
+    """
+    for _, run in checks(layer, *shapes, seed=seed):
+        run()
+
+
+def _applications(
+    layer: Layer | type[Layer], shapes: tuple[Shape, ...]
+) -> list[tuple[Layer, tuple[Shape, ...]]]:
+    """Return what is to be checked, as layers with the shapes of their inputs."""
+    if isinstance(layer, type):
+        if shapes:
+            return [(layer(), shapes)]
+        return [(each.layer, each.shapes) for each in layer.examples()]
+    if not shapes:
+        raise LayerError(
+            f"check_layer needs the shapes of the inputs of layer '{layer.name}': "
+            "check_layer(layer, (3, 4))"
+        )
+    layer.check_inputs(len(shapes))
+    return [(layer, shapes)]
