@@ -108,7 +108,7 @@ def diagonal_derivative(y: Expression, x: Expression) -> Expression:
     return derivative
 
 
-def evaluate(y: Expression, dtype: str = "float64", **arrays: Any) -> Any:
+def evaluate(y: Expression, dtype: str = "float64", /, **arrays: Any) -> Any:
     program = compile([y], dtype)
     return program({name: arrays[name] for name in program.names})[0]
 

@@ -20,4 +20,6 @@ from tensorbp.algebra.term import Factor as Factor
 from tensorbp.algebra.term import Number as Number
 from tensorbp.algebra.term import Tensor as Tensor
 from tensorbp.algebra.term import Term as Term
+from tensorbp.algebra.term import Value as Value
+from tensorbp.algebra.term import reciprocal as reciprocal
 from tensorbp.algebra.term import simplify as simplify

@@ -27,9 +27,7 @@ def extent(dimension: Dimension, sizes: Mapping[Axis, int] | Sequence[int]) -> i
     return prod([sizes[axis] for axis in dimension])
 
 
-def shape_of(
-    dimensions: Sequence[Dimension], sizes: Mapping[Axis, int] | Sequence[int]
-) -> Shape:
+def shape_of(dimensions: Sequence[Dimension], sizes: Mapping[Axis, int] | Sequence[int]) -> Shape:
     """Return the sizes of several dimensions."""
     return tuple([extent(dimension, sizes) for dimension in dimensions])
 

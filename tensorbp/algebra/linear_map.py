@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 from types import MappingProxyType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tensorbp.algebra.axes import Shape
 from tensorbp.algebra.merging import Total, collect, merge
 from tensorbp.algebra.signature import Signature
-from tensorbp.algebra.term import Factor, Number, T, Tensor, Term
+from tensorbp.algebra.term import Factor, Number, Tensor, Term, Value, reciprocal
 from tensorbp.errors import ShapeError
 
 __all__ = ["Block", "LinearMap", "MapOperations", "Space"]
 
-S = TypeVar("S", bound=Tensor)
+Other = TypeVar("Other", bound=Tensor)
+
+Map = TypeVar("Map", bound="MapOperations[Any]")
 
 Block = tuple[int, int]
 """The position of a block: which summand of the output space, which of the input space."""
@@ -54,7 +56,7 @@ class Space:
         return " ⊕ ".join(str(shape) for shape in self.shapes)
 
 
-class MapOperations(ABC):
+class MapOperations(ABC, Generic[Map]):
     """The operators that every kind of linear map has, in terms of four of its own."""
 
     output: Space
@@ -62,22 +64,22 @@ class MapOperations(ABC):
 
     @property
     @abstractmethod
-    def T(self) -> Self:  # noqa: N802 - the transpose is written so everywhere
+    def T(self) -> Map:  # noqa: N802 - the transpose is written so everywhere
         """The transposed map."""
 
     @abstractmethod
-    def compose(self, other: Self) -> Self:
+    def compose(self, other: Map) -> Map:
         """Return the map that applies ``other`` first, then this one."""
 
     @abstractmethod
-    def plus(self, other: Self) -> Self:
+    def plus(self, other: Map) -> Map:
         """Return the sum of two maps between the same spaces."""
 
     @abstractmethod
-    def scaled(self, number: Number) -> Self:
+    def scaled(self, number: Number) -> Map:
         """Return the map times a number."""
 
-    def __add__(self, other: Self) -> Self:
+    def __add__(self, other: Map) -> Map:
         if not isinstance(other, MapOperations):
             return NotImplemented
         if (self.output, self.input) != (other.output, other.input):
@@ -87,22 +89,24 @@ class MapOperations(ABC):
             )
         return self.plus(other)
 
-    def __neg__(self) -> Self:
+    def __neg__(self) -> Map:
         return self.scaled(-1)
 
-    def __sub__(self, other: Self) -> Self:
-        return self + -other if isinstance(other, MapOperations) else NotImplemented
+    def __sub__(self, other: Map) -> Map:
+        if not isinstance(other, MapOperations):
+            return NotImplemented
+        negated: Map = other.scaled(-1)
+        return self + negated
 
-    def __mul__(self, number: Number) -> Self:
+    def __mul__(self, number: Number) -> Map:
         return self.scaled(number) if isinstance(number, int | float | Fraction) else NotImplemented
 
     __rmul__ = __mul__
 
-    def __truediv__(self, number: Number) -> Self:
-        exact = isinstance(number, int | Fraction)
-        return self.scaled(Fraction(1, number) if exact else 1 / number)
+    def __truediv__(self, number: Number) -> Map:
+        return self.scaled(reciprocal(number))
 
-    def check_composable(self, other: MapOperations) -> None:
+    def check_composable(self, other: MapOperations[Any]) -> None:
         """Raise `ShapeError` unless the other's output space is this map's input space."""
         if self.input.shapes != other.output.shapes:
             raise ShapeError(
@@ -120,7 +124,7 @@ class MapOperations(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class LinearMap(MapOperations, Generic[T]):
+class LinearMap(MapOperations["LinearMap[Value]"], Generic[Value]):
     """An explicit linear map: for each block a sum of terms; a block left out is zero.
 
     Attributes:
@@ -131,7 +135,7 @@ class LinearMap(MapOperations, Generic[T]):
 
     output: Space
     input: Space
-    blocks: Mapping[Block, tuple[Term[T], ...]]
+    blocks: Mapping[Block, tuple[Term[Value], ...]]
 
     def __post_init__(self) -> None:
         kept = {at: collected for at, terms in self.blocks.items() if (collected := collect(terms))}
@@ -148,7 +152,7 @@ class LinearMap(MapOperations, Generic[T]):
         return (self.output, self.input, tuple(sorted(self.blocks.items(), key=lambda at: at[0])))
 
     @staticmethod
-    def of_terms(terms: Sequence[Term[T]]) -> LinearMap[T]:
+    def of_terms(terms: Sequence[Term[Value]]) -> LinearMap[Value]:
         """Return the sum of at least one term, between the spaces that the first one says."""
         first = terms[0]
         return LinearMap(
@@ -158,10 +162,10 @@ class LinearMap(MapOperations, Generic[T]):
     @staticmethod
     def from_signature(
         spec: str,
-        *factors: T,
+        *factors: Value,
         output: Shape | None = None,
         input: Shape | None = None,
-    ) -> LinearMap[T]:
+    ) -> LinearMap[Value]:
         """Return the map that a signature describes.
 
         Args:
@@ -181,16 +185,16 @@ class LinearMap(MapOperations, Generic[T]):
         )
 
     @staticmethod
-    def identity(space: Space) -> LinearMap[T]:
+    def identity(space: Space) -> LinearMap[Value]:
         """Return the map that changes nothing: deltas alone, no factor."""
-        blocks: dict[Block, tuple[Term[T], ...]] = {}
+        blocks: dict[Block, tuple[Term[Value], ...]] = {}
         for k, shape in enumerate(space.shapes):
             axes = tuple([(axis,) for axis in range(len(shape))])
             blocks[k, k] = (Term.of(1, (), axes, axes, dict(enumerate(shape))),)
         return LinearMap(space, space, blocks)
 
     @staticmethod
-    def column(space: Space, tensors: Sequence[T]) -> LinearMap[T]:
+    def column(space: Space, tensors: Sequence[Value]) -> LinearMap[Value]:
         """Return the map from numbers to the space, one times the given element.
 
         Args:
@@ -204,7 +208,7 @@ class LinearMap(MapOperations, Generic[T]):
         if shapes != space.shapes:
             found = " ⊕ ".join(map(str, shapes))
             raise ShapeError(f"expected an element of {space}, found one of {found}")
-        blocks: dict[Block, tuple[Term[T], ...]] = {}
+        blocks: dict[Block, tuple[Term[Value], ...]] = {}
         for k, tensor in enumerate(tensors):
             axes = tuple([(axis,) for axis in range(len(tensor.shape))])
             factor = Factor(tensor, axes)
@@ -212,7 +216,7 @@ class LinearMap(MapOperations, Generic[T]):
         return LinearMap(space, Space.of(()), blocks)
 
     @property
-    def terms(self) -> tuple[Term[T], ...]:
+    def terms(self) -> tuple[Term[Value], ...]:
         """All terms of all blocks."""
         return tuple(term for terms in self.blocks.values() for term in terms)
 
@@ -222,7 +226,7 @@ class LinearMap(MapOperations, Generic[T]):
         values = {id(each.value): each.value for term in self.terms for each in term.factors}
         return sum(prod(value.shape) for value in values.values())
 
-    def block(self, row: int, column: int) -> LinearMap[T]:
+    def block(self, row: int, column: int) -> LinearMap[Value]:
         """Return one block as a map between single spaces."""
         return LinearMap(
             Space.of(self.output.shapes[row]),
@@ -231,7 +235,7 @@ class LinearMap(MapOperations, Generic[T]):
         )
 
     @property
-    def T(self) -> LinearMap[T]:  # noqa: N802
+    def T(self) -> LinearMap[Value]:  # noqa: N802
         """The transposed map: sides swapped in every term."""
         return LinearMap(
             self.input,
@@ -239,10 +243,10 @@ class LinearMap(MapOperations, Generic[T]):
             {(j, i): tuple([t.T for t in terms]) for (i, j), terms in self.blocks.items()},
         )
 
-    def compose(self, other: LinearMap[T]) -> LinearMap[T]:
+    def compose(self, other: LinearMap[Value]) -> LinearMap[Value]:
         """Return ``self @ other``; nothing is computed, every product of terms is written down."""
         self.check_composable(other)
-        blocks: dict[Block, tuple[Term[T], ...]] = {}
+        blocks: dict[Block, tuple[Term[Value], ...]] = {}
         for (i, j), left in self.blocks.items():
             for (k, m), right in other.blocks.items():
                 if j == k:
@@ -250,25 +254,25 @@ class LinearMap(MapOperations, Generic[T]):
                     blocks[i, m] = blocks.get((i, m), ()) + product
         return LinearMap(self.output, other.input, blocks)
 
-    def __matmul__(self, other: LinearMap[T]) -> LinearMap[T]:
+    def __matmul__(self, other: LinearMap[Value]) -> LinearMap[Value]:
         return self.compose(other) if isinstance(other, LinearMap) else NotImplemented
 
-    def __call__(self, *tensors: T) -> LinearMap[T]:
+    def __call__(self, *tensors: Value) -> LinearMap[Value]:
         """Apply the map to an element of its input space; a tensor comes back as terms."""
         return self @ LinearMap.column(self.input, tensors)
 
-    def plus(self, other: LinearMap[T]) -> LinearMap[T]:
+    def plus(self, other: LinearMap[Value]) -> LinearMap[Value]:
         """Return the sum: terms side by side."""
         blocks = dict(self.blocks)
         for at, terms in other.blocks.items():
             blocks[at] = blocks.get(at, ()) + terms
         return LinearMap(self.output, self.input, blocks)
 
-    def scaled(self, number: Number) -> LinearMap[T]:
+    def scaled(self, number: Number) -> LinearMap[Value]:
         """Return the map times a number."""
         return self._each(lambda term: term.scaled(number))
 
-    def diagonal(self) -> LinearMap[T]:
+    def diagonal(self) -> LinearMap[Value]:
         """Return the diagonal as a column: entries in which both sides agree.
 
         Raises:
@@ -282,19 +286,17 @@ class LinearMap(MapOperations, Generic[T]):
         }
         return LinearMap(self.output, Space.of(()), blocks)
 
-    def trace(self) -> LinearMap[T]:
+    def trace(self) -> LinearMap[Value]:
         """Return the sum of the diagonal, as a map from numbers to numbers.
 
         Raises:
             ShapeError: the map does not go from a space to itself.
         """
         self.check_square("trace()")
-        terms = [
-            term.trace() for (i, j), terms in self.blocks.items() for term in terms if i == j
-        ]
+        terms = [term.trace() for (i, j), terms in self.blocks.items() for term in terms if i == j]
         return LinearMap(Space.of(()), Space.of(()), {(0, 0): tuple(terms)})
 
-    def merged(self, total: Total[T]) -> LinearMap[T]:
+    def merged(self, total: Total[Value]) -> LinearMap[Value]:
         """Return an equal map with one term a block and at most one factor a term."""
         return LinearMap(
             self.output,
@@ -302,7 +304,7 @@ class LinearMap(MapOperations, Generic[T]):
             {at: (merge(terms, total),) for at, terms in self.blocks.items()},
         )
 
-    def with_values(self, change: Callable[[T], S]) -> LinearMap[S]:
+    def with_values(self, change: Callable[[Value], Other]) -> LinearMap[Other]:
         """Return the map with every factor's value replaced."""
         return LinearMap(
             self.output,
@@ -324,7 +326,7 @@ class LinearMap(MapOperations, Generic[T]):
             },
         )
 
-    def _each(self, change: Callable[[Term[T]], Term[T]]) -> LinearMap[T]:
+    def _each(self, change: Callable[[Term[Value]], Term[Value]]) -> LinearMap[Value]:
         return LinearMap(
             self.output,
             self.input,

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tensorbp.algebra.axes import Axis, Dimension, GroupingConflict, Unifier
-from tensorbp.algebra.term import Factor, T, Term, simplify
+from tensorbp.algebra.term import Factor, Term, Value, simplify
 
 __all__ = ["collect", "dense", "merge"]
 
-Total = Callable[[Sequence[Term[T]]], T]
+Total = Callable[[Sequence[Term[Value]]], Value]
 """Makes the value of a sum of tensors that all have the same output dimensions.
 
 The tensors come as terms without input side; an axis that stands twice in such an output is a
@@ -22,9 +22,9 @@ delta to be stored, an axis in no factor stands for ones.
 """
 
 
-def collect(terms: Sequence[Term[T]]) -> tuple[Term[T], ...]:
+def collect(terms: Sequence[Term[Value]]) -> tuple[Term[Value], ...]:
     """Add the coefficients of terms that are equal but for them, and drop those that vanish."""
-    alike: dict[tuple[object, ...], Term[T]] = {}
+    alike: dict[tuple[object, ...], Term[Value]] = {}
     for term in terms:
         key = _likeness(term)
         known = alike.get(key)
@@ -34,7 +34,7 @@ def collect(terms: Sequence[Term[T]]) -> tuple[Term[T], ...]:
     return tuple([term for term in alike.values() if term.coefficient != 0])
 
 
-def _likeness(term: Term[T]) -> tuple[object, ...]:
+def _likeness(term: Term[Value]) -> tuple[object, ...]:
     """Return what equal terms share, whatever the order of their factors."""
     factors = sorted(term.factors, key=lambda factor: (id(factor.value), factor.dimensions))
     ordered = Term.of(1, factors, term.output, term.input, term.sizes)
@@ -46,7 +46,7 @@ def _likeness(term: Term[T]) -> tuple[object, ...]:
     )
 
 
-def dense(term: Term[T], total: Total[T]) -> Term[T]:
+def dense(term: Term[Value], total: Total[Value]) -> Term[Value]:
     """Return an equal term with one stored tensor, all its deltas written out."""
     value = total([Term.of(term.coefficient, term.factors, term.sides, (), term.sizes)])
     axes = tuple([(axis,) for axis in range(len(term.sides))])
@@ -59,7 +59,7 @@ def dense(term: Term[T], total: Total[T]) -> Term[T]:
     )
 
 
-def merge(terms: Sequence[Term[T]], total: Total[T]) -> Term[T]:
+def merge(terms: Sequence[Term[Value]], total: Total[Value]) -> Term[Value]:
     """Return one term with at most one factor, equal to the sum of the terms.
 
     Args:
@@ -95,7 +95,7 @@ def merge(terms: Sequence[Term[T]], total: Total[T]) -> Term[T]:
     return Term.of(1, [factor], sides[:split], sides[split:], sizes)
 
 
-def _commonly_grouped(terms: Sequence[Term[T]]) -> list[Term[T]]:
+def _commonly_grouped(terms: Sequence[Term[Value]]) -> list[Term[Value]]:
     """Split axes until every side's dimensions are the same products in all terms."""
     grouped = list(terms)
     if all(len(side) == 1 for term in grouped for side in term.sides):
@@ -115,7 +115,7 @@ def _commonly_grouped(terms: Sequence[Term[T]]) -> list[Term[T]]:
             return grouped
 
 
-def _sizes(dimension: Dimension, term: Term[T]) -> tuple[int, ...]:
+def _sizes(dimension: Dimension, term: Term[Value]) -> tuple[int, ...]:
     return tuple([term.sizes[axis] for axis in dimension])
 
 
@@ -123,13 +123,13 @@ Labels = tuple[Axis, ...]
 """The axes that one position of the sides has, term by term."""
 
 
-def _common_classes(terms: Sequence[Term[T]]) -> list[Labels]:
+def _common_classes(terms: Sequence[Term[Value]]) -> list[Labels]:
     """Return the positions of the sides, those that all terms identify being one."""
     flat = [[axis for side in term.sides for axis in side] for term in terms]
     return list(dict.fromkeys(zip(*flat, strict=True)))
 
 
-def _is_absent(labels: Labels, classes: Sequence[Labels], terms: Sequence[Term[T]]) -> bool:
+def _is_absent(labels: Labels, classes: Sequence[Labels], terms: Sequence[Term[Value]]) -> bool:
     """Say whether all terms are constant along these positions, with no further delta."""
     for k, (axis, term) in enumerate(zip(labels, terms, strict=True)):
         if axis in term.factor_axes or sum(other[k] == axis for other in classes) > 1:
@@ -137,9 +137,9 @@ def _is_absent(labels: Labels, classes: Sequence[Labels], terms: Sequence[Term[T
     return True
 
 
-def _as_classes(terms: Sequence[Term[T]], number: dict[Labels, int]) -> list[Dimension]:
+def _as_classes(terms: Sequence[Term[Value]], number: dict[Labels, int]) -> list[Dimension]:
     """Return the sides with each position replaced by the number of its class."""
-    sides = []
-    for dimensions in zip(*[term.sides for term in terms], strict=True):
-        sides.append(tuple([number[labels] for labels in zip(*dimensions, strict=True)]))
-    return sides
+    return [
+        tuple([number[labels] for labels in zip(*dimensions, strict=True)])
+        for dimensions in zip(*[term.sides for term in terms], strict=True)
+    ]

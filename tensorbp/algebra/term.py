@@ -29,9 +29,14 @@ class Tensor(Protocol):
         """The size of each dimension."""
 
 
-T = TypeVar("T", bound=Tensor)
+Value = TypeVar("Value", bound=Tensor)
 
-__all__ = ["Factor", "Number", "Tensor", "Term", "simplify"]
+__all__ = ["Factor", "Number", "Tensor", "Term", "Value", "reciprocal", "simplify"]
+
+
+def reciprocal(number: Number) -> Number:
+    """Return 1 / number, exactly where the number is."""
+    return 1 / number if isinstance(number, float) else Fraction(1, number)
 
 
 def simplify(number: Number) -> Number:
@@ -42,10 +47,10 @@ def simplify(number: Number) -> Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Factor(Generic[T]):
+class Factor(Generic[Value]):
     """A tensor in a product, with the dimensions by which it takes part."""
 
-    value: T
+    value: Value
     dimensions: tuple[Dimension, ...]
 
     @property
@@ -55,7 +60,7 @@ class Factor(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Term(Generic[T]):
+class Term(Generic[Value]):
     """A product of factors read as a linear map; build it with `Term.of`.
 
     Axes are numbered 0, 1, 2... in the order in which they first occur in output, input and
@@ -70,7 +75,7 @@ class Term(Generic[T]):
     """
 
     coefficient: Number
-    factors: tuple[Factor[T], ...]
+    factors: tuple[Factor[Value], ...]
     output: tuple[Dimension, ...]
     input: tuple[Dimension, ...]
     sizes: tuple[int, ...]
@@ -78,12 +83,12 @@ class Term(Generic[T]):
     @staticmethod
     def of(
         coefficient: Number,
-        factors: Iterable[Factor[T]],
+        factors: Iterable[Factor[Value]],
         output: Sequence[Dimension],
         input: Sequence[Dimension],
         sizes: Mapping[Axis, int] | Sequence[int],
         unused: Iterable[Axis] = (),
-    ) -> Term[T]:
+    ) -> Term[Value]:
         """Return the term with its axes numbered anew.
 
         Args:
@@ -139,15 +144,15 @@ class Term(Generic[T]):
         return frozenset([axis for factor in self.factors for axis in factor.axes])
 
     @property
-    def T(self) -> Term[T]:  # noqa: N802 - the transpose is written so everywhere
+    def T(self) -> Term[Value]:  # noqa: N802 - the transpose is written so everywhere
         """The transposed map: the sides swapped."""
         return Term.of(self.coefficient, self.factors, self.input, self.output, self.sizes)
 
-    def scaled(self, number: Number) -> Term[T]:
+    def scaled(self, number: Number) -> Term[Value]:
         """Return the term times a number."""
         return replace(self, coefficient=simplify(self.coefficient * number))
 
-    def compose(self, other: Term[T]) -> Term[T]:
+    def compose(self, other: Term[Value]) -> Term[Value]:
         """Return ``self @ other``: unify my input axes with the other's output axes.
 
         Raises:
@@ -160,11 +165,14 @@ class Term(Generic[T]):
         moved = _shifted(other, offset)
         unifier.equate_all(self.input, moved.output)
         return self._rebuilt(
-            unifier, self.factors + moved.factors, self.output, moved.input, self.coefficient
-            * other.coefficient
+            unifier,
+            self.factors + moved.factors,
+            self.output,
+            moved.input,
+            self.coefficient * other.coefficient,
         )
 
-    def diagonal(self) -> Term[T]:
+    def diagonal(self) -> Term[Value]:
         """Return the tensor of the entries in which output and input axes agree.
 
         Raises:
@@ -174,24 +182,24 @@ class Term(Generic[T]):
         unifier.equate_all(self.output, self.input)
         return self._rebuilt(unifier, self.factors, self.output, (), self.coefficient)
 
-    def trace(self) -> Term[T]:
+    def trace(self) -> Term[Value]:
         """Return the sum of the diagonal, a tensor without dimensions."""
         unifier = Unifier(dict(enumerate(self.sizes)))
         unifier.equate_all(self.output, self.input)
         return self._rebuilt(unifier, self.factors, (), (), self.coefficient)
 
-    def refined(self, unifier: Unifier) -> Term[T]:
+    def refined(self, unifier: Unifier) -> Term[Value]:
         """Return the term after the unifications that an `Unifier` holds."""
         return self._rebuilt(unifier, self.factors, self.output, self.input, self.coefficient)
 
     def _rebuilt(
         self,
         unifier: Unifier,
-        factors: tuple[Factor[T], ...],
+        factors: tuple[Factor[Value], ...],
         output: tuple[Dimension, ...],
         input: tuple[Dimension, ...],
         coefficient: Number,
-    ) -> Term[T]:
+    ) -> Term[Value]:
         everything = unifier.expand(tuple(unifier.sizes))
         return Term.of(
             coefficient,
@@ -202,7 +210,7 @@ class Term(Generic[T]):
             unused=everything,
         )
 
-    def inlined(self, position: int, inner: Term[T]) -> Term[T]:
+    def inlined(self, position: int, inner: Term[Value]) -> Term[Value]:
         """Return the term in which the factor at a position is replaced by the product it equals.
 
         Args:
@@ -222,7 +230,7 @@ class Term(Generic[T]):
         )
 
 
-def _shifted(term: Term[T], offset: int) -> Term[T]:
+def _shifted(term: Term[Value], offset: int) -> Term[Value]:
     """Return the term with all axes moved up, apart from those of another term."""
 
     def shift(dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:

@@ -190,9 +190,7 @@ def _spread(axes: tuple[Axis, ...], order: list[Axis], xp: Any) -> Kernel:
     return lambda array: xp.transpose(array, permutation)[index]
 
 
-def _inner(
-    left: tuple[Axis, ...], right: tuple[Axis, ...], batch: list[Axis], xp: Any
-) -> Kernel:
+def _inner(left: tuple[Axis, ...], right: tuple[Axis, ...], batch: list[Axis], xp: Any) -> Kernel:
     letters = {axis: get_symbol(k) for k, axis in enumerate(left)}
     spec = (
         f"{''.join(letters[a] for a in left)},{''.join(letters[a] for a in right)}->"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["StructuredMap"]
 
 
-class StructuredMap(MapOperations):
+class StructuredMap(MapOperations["StructuredMap"]):
     """A linear map of arrays, with the methods that maps have.
 
     ``A @ B`` composes, ``A @ x`` applies to an array (to a list of them for a direct sum), ``A.T``
@@ -145,8 +145,9 @@ class StructuredMap(MapOperations):
             column = LinearMap.of_terms(tensors).with_values(named)
             expressions.append(total(column.terms) if column.terms else constant(0, shape))
         program = _program(tuple(expressions), self.dtype, self.backend)
-        return program({names[key]: array for key, array in arrays.items() if names[key]
-                        in program.names})
+        return program(
+            {names[key]: array for key, array in arrays.items() if names[key] in program.names}
+        )
 
 
 @lru_cache(maxsize=256)
@@ -171,4 +172,3 @@ def _assembled(blocks: dict[tuple[int, int], Any], output: Space, input: Space) 
             row.append(block.reshape(shape))
         rows.append(numpy.concatenate(row, axis=-1) if input.is_sum else row[0])
     return numpy.concatenate(rows, axis=0) if output.is_sum else rows[0]
-

@@ -1,5 +1,14 @@
 """The graph of expressions: building it, differentiating it, printing it."""
 
+from tensorbp.expression.activation import elu as elu
+from tensorbp.expression.activation import gelu as gelu
+from tensorbp.expression.activation import leaky_relu as leaky_relu
+from tensorbp.expression.activation import log_sigmoid as log_sigmoid
+from tensorbp.expression.activation import relu as relu
+from tensorbp.expression.activation import sigmoid as sigmoid
+from tensorbp.expression.activation import silu as silu
+from tensorbp.expression.activation import softplus as softplus
+from tensorbp.expression.activation import tanh as tanh
 from tensorbp.expression.arithmetic import add as add
 from tensorbp.expression.arithmetic import broadcast_to as broadcast_to
 from tensorbp.expression.arithmetic import matmul as matmul
@@ -17,6 +26,23 @@ from tensorbp.expression.derivative import jvp as jvp
 from tensorbp.expression.derivative import vjp as vjp
 from tensorbp.expression.einsum import constant as constant
 from tensorbp.expression.einsum import einsum as einsum
+from tensorbp.expression.elementwise import abs as abs
+from tensorbp.expression.elementwise import cos as cos
+from tensorbp.expression.elementwise import erf as erf
+from tensorbp.expression.elementwise import exp as exp
+from tensorbp.expression.elementwise import expm1 as expm1
+from tensorbp.expression.elementwise import heaviside as heaviside
+from tensorbp.expression.elementwise import log as log
+from tensorbp.expression.elementwise import log1p as log1p
+from tensorbp.expression.elementwise import maximum as maximum
+from tensorbp.expression.elementwise import minimum as minimum
+from tensorbp.expression.elementwise import power as power
+from tensorbp.expression.elementwise import reciprocal as reciprocal
+from tensorbp.expression.elementwise import sign as sign
+from tensorbp.expression.elementwise import sin as sin
+from tensorbp.expression.elementwise import sqrt as sqrt
+from tensorbp.expression.elementwise import tan as tan
+from tensorbp.expression.elementwise import where as where
 from tensorbp.expression.layer import Composite as Composite
 from tensorbp.expression.layer import Example as Example
 from tensorbp.expression.layer import Input as Input
@@ -28,3 +54,4 @@ from tensorbp.expression.leaves import variable as variable
 from tensorbp.expression.map_expression import MapExpression as MapExpression
 from tensorbp.expression.map_expression import linear_map as linear_map
 from tensorbp.expression.node import Expression as Expression
+from tensorbp.expression.unrolling import total_derivative as total_derivative

@@ -13,6 +13,7 @@ from math import prod
 from typing import ClassVar
 
 from tensorbp.algebra import Dimension, Factor, Number, Shape, Term, Unifier, simplify
+from tensorbp.algebra import reciprocal as reciprocal_of
 from tensorbp.algebra.axes import GroupingConflict
 from tensorbp.errors import ShapeError
 from tensorbp.expression.einsum import Einsum, constant, contract, is_view, term_of
@@ -130,9 +131,7 @@ def broadcast_to(x: Expression, shape: Shape) -> Expression:
         for axis, size in enumerate(x.shape)
     ]
     output = [(axis,) for axis in range(len(shape))]
-    return contract(
-        Term.of(1, [Factor(x, tuple(dimensions))], output, (), dict(enumerate(shape)))
-    )
+    return contract(Term.of(1, [Factor(x, tuple(dimensions))], output, (), dict(enumerate(shape))))
 
 
 def add(*operands: Expression | Number) -> Expression:
@@ -168,8 +167,7 @@ def divide(left: Expression | Number, right: Expression | Number) -> Expression:
         return multiply(left, reciprocal(right))
     if right == 0:
         raise ZeroDivisionError("an expression is divided by the number 0")
-    exact = isinstance(right, int | Fraction)
-    return multiply(left, Fraction(1, right) if exact else 1 / right)
+    return multiply(left, reciprocal_of(right))
 
 
 def raise_to_power(base: Expression, exponent: Number) -> Expression:

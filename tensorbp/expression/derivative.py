@@ -93,8 +93,7 @@ def gradient(J: Expression, x: Expressions) -> Expression | list[Expression]:
             f"the gradient is that of a scalar, found an expression of shape {J.shape}; sum or "
             "average it first, or ask for its jacobian"
         )
-    result = jacobian(J, x).to_dense()
-    return result
+    return jacobian(J, x).to_dense()
 
 
 def hessian(J: Expression, x: Expressions) -> MapExpression:

@@ -170,4 +170,3 @@ def jacobian_of_operand(node: Expression, position: int) -> Term[Expression]:
     return Term.of(
         term.coefficient, rest, term.output, term.factors[position].dimensions, term.sizes
     )
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tensorbp.expression.map_expression import Entries
+from tensorbp.expression.map_expression import Entries, MapExpression
 from tensorbp.expression.node import Expression
 
 __all__ = ["between", "dependencies", "topological_order", "variables"]
@@ -19,9 +19,15 @@ def dependencies(node: Expression) -> Sequence[Expression]:
 
 def topological_order(
     roots: Iterable[Expression],
-    needs: Callable[[Expression], Sequence[Expression]] = dependencies,
+    needs: Callable[[Expression], Sequence[Expression]] | None = None,
 ) -> list[Expression]:
-    """Return all nodes below the roots, each after what it is made of."""
+    """Return all nodes below the roots, each after what it is made of.
+
+    Args:
+        roots: where the walk starts.
+        needs: what a node is made of; by default its operands, and what its map is made of.
+    """
+    needs = needs or _each_map_once()
     order: list[Expression] = []
     done: set[Expression] = set()
     for root in roots:
@@ -37,6 +43,24 @@ def topological_order(
             pending.append((node, True))
             pending.extend((each, False) for each in reversed(needs(node)) if each not in done)
     return order
+
+
+def _each_map_once() -> Callable[[Expression], Sequence[Expression]]:
+    """Return `dependencies`, but empty for a map that has been walked through already.
+
+    The gradients of a model are the entries of one map: walking through its sources for each of
+    them would take time quadratic in their number.
+    """
+    walked: set[MapExpression] = set()
+
+    def needs(node: Expression) -> Sequence[Expression]:
+        if isinstance(node.operator, Entries):
+            if node.operator.map in walked:
+                return ()
+            walked.add(node.operator.map)
+        return dependencies(node)
+
+    return needs
 
 
 def between(targets: Iterable[Expression], sources: Iterable[Expression]) -> list[Expression]:

@@ -182,12 +182,12 @@ class Primitive(Layer):
             count *= size
         return count
 
-    def __call__(self, *inputs: Expression) -> Expression:
+    def __call__(self, *inputs: Expression, **parameters: Expression) -> Expression:
         """Return the node that applies this layer to its inputs."""
         from tensorbp.expression.node import Expression, as_expression
 
-        self.check_inputs(len(inputs))
-        return Expression.of(self, *[as_expression(each) for each in inputs])
+        operands = self.operands(tuple([as_expression(each) for each in inputs]), parameters)
+        return Expression.of(self, *operands.values())
 
 
 class Composite(Layer):

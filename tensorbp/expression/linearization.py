@@ -68,9 +68,9 @@ class LinearizedGraph:
             self.edges[source, sink] = self.edges.get((source, sink), ()) + terms
 
 
-def local_jacobian(node: Expression, wanted: Callable[[Expression], bool]) -> list[
-    tuple[Expression, Terms]
-]:
+def local_jacobian(
+    node: Expression, wanted: Callable[[Expression], bool]
+) -> list[tuple[Expression, Terms]]:
     """Return the terms of the Jacobian of a node with respect to the operands that are wanted."""
     operator = node.operator
     if isinstance(operator, Einsum):
@@ -144,14 +144,10 @@ def linearize(
     if isinstance(wanted, Product):
         return _chained(linearize(wanted.right, resolve), linearize(wanted.left, resolve), wanted)
     assert isinstance(wanted, Sum)
-    return _side_by_side(
-        linearize(wanted.left, resolve), linearize(wanted.right, resolve), wanted
-    )
+    return _side_by_side(linearize(wanted.left, resolve), linearize(wanted.right, resolve), wanted)
 
 
-def _of_jacobian(
-    wanted: Jacobian, resolve: Callable[[Expression], Expression]
-) -> LinearizedGraph:
+def _of_jacobian(wanted: Jacobian, resolve: Callable[[Expression], Expression]) -> LinearizedGraph:
     targets = [resolve(each) for each in wanted.targets]
     origins = [resolve(each) for each in wanted.sources]
     nodes = between(targets, origins)
@@ -174,9 +170,7 @@ def _of_jacobian(
     return graph
 
 
-def _of_explicit(
-    wanted: Explicit, resolve: Callable[[Expression], Expression]
-) -> LinearizedGraph:
+def _of_explicit(wanted: Explicit, resolve: Callable[[Expression], Expression]) -> LinearizedGraph:
     graph = LinearizedGraph(
         [Vertex() for _ in wanted.input.shapes], [Vertex() for _ in wanted.output.shapes]
     )
@@ -213,9 +207,7 @@ def _scaled(graph: LinearizedGraph, number: Number) -> LinearizedGraph:
     return graph
 
 
-def _chained(
-    first: LinearizedGraph, second: LinearizedGraph, wanted: Product
-) -> LinearizedGraph:
+def _chained(first: LinearizedGraph, second: LinearizedGraph, wanted: Product) -> LinearizedGraph:
     """Glue the sinks of the map applied first to the sources of the second."""
     graph = LinearizedGraph(
         first.sources,
@@ -231,9 +223,7 @@ def _chained(
     return graph
 
 
-def _side_by_side(
-    left: LinearizedGraph, right: LinearizedGraph, wanted: Sum
-) -> LinearizedGraph:
+def _side_by_side(left: LinearizedGraph, right: LinearizedGraph, wanted: Sum) -> LinearizedGraph:
     """Let two maps start from the same sources and end in the same sinks."""
     graph = LinearizedGraph(
         [Vertex() for _ in wanted.input.shapes],
@@ -249,4 +239,3 @@ def _side_by_side(
         for k, shape in enumerate(wanted.output.shapes):
             graph.connect(side.sinks[k], graph.sinks[k], _identity(shape))
     return graph
-

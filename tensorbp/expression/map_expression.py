@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, overload
 
 from tensorbp.algebra import Block, LinearMap, MapOperations, Number, Shape, Space
@@ -31,7 +32,7 @@ __all__ = [
 Form = Literal["dense", "diagonal", "trace"]
 
 
-class MapExpression(MapOperations):
+class MapExpression(MapOperations["MapExpression"]):
     """A linear map between spaces of arrays, to be worked out when it is planned.
 
     ``A @ B`` composes, ``A @ x`` applies to an expression (a list of them for a direct sum),
@@ -88,8 +89,9 @@ class MapExpression(MapOperations):
         """
         rows, columns = len(self.output.shapes), len(self.input.shapes)
         if not (0 <= row < rows and 0 <= column < columns):
-            raise ShapeError(f"the map has {rows} x {columns} blocks, there is none at "
-                             f"({row}, {column})")
+            raise ShapeError(
+                f"the map has {rows} x {columns} blocks, there is none at ({row}, {column})"
+            )
         return self.select([row]).T.select([column]).T
 
     def select(self, rows: Sequence[int]) -> MapExpression:
@@ -201,6 +203,14 @@ class Jacobian(MapExpression):
     sources: tuple[Expression, ...]
     output: Space
     input: Space
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # a model has thousands of sources, and a map is looked up once for each
+        return hash((self.targets, self.sources))
 
     @property
     def parts(self) -> tuple[MapExpression, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 from weakref import WeakValueDictionary
 
 from tensorbp.algebra import Number, Shape
@@ -142,7 +142,7 @@ def _arithmetic(name: str, left: object, right: object) -> Expression:
 
     for each in (left, right):
         if not isinstance(each, Expression | int | float | Fraction):
-            return NotImplemented
+            return cast("Expression", NotImplemented)
     result: Expression = getattr(arithmetic, name)(left, right)
     return result
 

@@ -63,9 +63,7 @@ class _Text:
     @property
     def transposed(self) -> _Text:
         """The matrix with its two axes swapped."""
-        return replace(
-            self, text=f"{self.inside(ATOM)}ᵀ", binding=ATOM, axes=self.axes[::-1]
-        )
+        return replace(self, text=f"{self.inside(ATOM)}ᵀ", binding=ATOM, axes=self.axes[::-1])
 
 
 def formula(expression: Expression) -> str:
@@ -188,12 +186,12 @@ def _with_coefficient(part: _Text, inside: int = SUM) -> str:
     if not part.text:
         return str(number)
     sign = "-" if number < 0 else ""
-    number = abs(number)
+    number = -number if number < 0 else number
     if isinstance(number, Fraction):
         front = "" if number.numerator == 1 else f"{number.numerator} "
         return f"{sign}{front}{part.inside(PRODUCT)} / {number.denominator}"
     front = "" if number == 1 else f"{number} "
-    return f"{sign}{front}{part.inside(PRODUCT)}"
+    return f"{sign}{front}{part.inside(HADAMARD)}"
 
 
 def _product(term: Term[Expression], operands: Sequence[_Text]) -> _Text:
@@ -228,9 +226,7 @@ def _letters(dimensions: Sequence[Dimension]) -> str:
 class _Reduction:
     """Rewrites a product of vectors and matrices, two pieces at a time, into one piece."""
 
-    def __init__(
-        self, pieces: list[_Text], output: tuple[Axis, ...], sizes: Sequence[int]
-    ) -> None:
+    def __init__(self, pieces: list[_Text], output: tuple[Axis, ...], sizes: Sequence[int]) -> None:
         self.pieces = pieces
         self.output = output
         self.sizes = sizes

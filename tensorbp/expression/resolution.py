@@ -61,8 +61,10 @@ class Resolution:
     def _unresolved(self, node: Expression) -> Sequence[Expression]:
         if node in self._resolved:
             return ()
-        if isinstance(node.operator, Entries):
-            return node.operator.map.dependencies
+        operator = node.operator
+        if isinstance(operator, Entries):
+            is_known = (operator.map, operator.form != "dense") in self._maps
+            return () if is_known else operator.map.dependencies
         return node.operands
 
     def _resolve(self, node: Expression) -> Expression:
@@ -80,9 +82,7 @@ class Resolution:
     def _entries(self, entries: Entries, node: Expression) -> Expression:
         if entries.form == "dense":
             block = self._eliminated(entries.map, only_diagonal=False).block(*entries.block)
-            tensors = [
-                Term.of(t.coefficient, t.factors, t.sides, (), t.sizes) for t in block.terms
-            ]
+            tensors = [Term.of(t.coefficient, t.factors, t.sides, (), t.sizes) for t in block.terms]
         else:
             square = self._eliminated(entries.map, only_diagonal=True)
             if entries.form == "trace":

@@ -125,8 +125,9 @@ def describe(node: Node) -> str:
 def _scalar(description: str, schema: Schema, accepts: Callable[[Any], bool]) -> ArgumentType:
     def convert(node: Node, dims: Dims) -> Any:
         del dims
-        accepted = isinstance(node, ScalarNode) and accepts(node.value)
-        return node.value if accepted else NotImplemented
+        if isinstance(node, ScalarNode) and accepts(node.value):
+            return node.value
+        return NotImplemented
 
     return ArgumentType(description, schema, convert)
 
@@ -150,8 +151,9 @@ def _integer(node: Node, dims: Dims) -> Any:
 def _number(node: Node, dims: Dims) -> Any:
     del dims
     value = node.value if isinstance(node, ScalarNode) else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else NotImplemented
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return NotImplemented
 
 
 def _choice(options: tuple[Any, ...]) -> ArgumentType:

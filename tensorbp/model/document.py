@@ -115,7 +115,7 @@ def parse(text: str, problems: Problems) -> Node:
         place = _place_after(text[: strange.start()])
         problems.add(place, f"the character U+{ord(strange.group()):04X} is not allowed")
         problems.check()
-    events = yaml.parse(text, Loader=_LOADER)
+    events: Any = yaml.parse(text, Loader=_LOADER)
     try:
         return _TreeBuilder(events, problems).document()
     except yaml.MarkedYAMLError as error:
@@ -164,7 +164,9 @@ class _TreeBuilder:
             self._problems.add(place, f"the file is nested more than {GREATEST_DEPTH} levels deep")
             self._problems.check()
         if isinstance(event, yaml.AliasEvent):
-            self._problems.add(place, f"the alias {quoted(event.anchor)} is not read; write it out")
+            self._problems.add(
+                place, f"the alias {quoted(str(event.anchor))} is not read; write it out"
+            )
             return UnreadableNode(place)
         if event.anchor is not None:
             self._problems.add(place, f"the anchor {quoted(event.anchor)} is not read; remove it")

@@ -62,7 +62,7 @@ def check_layer(context: Context, node: Node, keys: tuple[str, ...]) -> LayerSpe
     return LayerSpecification(
         place=node.place,
         name=_layer_name(context, entries["name"]) if "name" in entries else None,
-        type=type_name,
+        type_name=type_name,
         layer=layer,
         arguments={
             name: _argument(context, entries[name], what, argument)

@@ -56,17 +56,16 @@ def check(root: Node, problems: Problems, registry: Registry) -> ModelSpecificat
     context = Context(problems, registry, dims, block_names)
     if "tensorbp" in entries:
         _check_format(problems, entries["tensorbp"])
+    inputs = named(
+        problems, entries.get("inputs", nothing), "an input", NAME_PATTERN, partial(_input, context)
+    )
+    if "inputs" in entries and not inputs:
+        problems.add(entries["inputs"].place, "a model needs at least one input")
     return ModelSpecification(
         source=problems.source,
         name=text(problems, entries["name"]) if "name" in entries else "",
         dims=dims,
-        inputs=named(
-            problems,
-            entries.get("inputs", nothing),
-            "an input",
-            NAME_PATTERN,
-            partial(_input, context),
-        ),
+        inputs=inputs,
         blocks=named(problems, blocks, "a block", NAME_PATTERN, partial(_block, context)),
         layers=check_layers(context, entries["layers"]) if "layers" in entries else (),
         loss=_loss(context, entries["loss"]) if "loss" in entries else None,
@@ -132,9 +131,12 @@ def _size(context: Context, node: Node) -> Size:
     except Mismatch as mismatch:
         context.problems.add(mismatch.place, mismatch.message)
         return Size(1)
-    if isinstance(value, int) and value < 1:
-        context.problems.add(node.place, f"a size must be positive, found {value}")
-    return value if isinstance(value, Size) else Size(int(value))
+    if isinstance(value, Size):
+        return value
+    if isinstance(value, int) and value >= 1:
+        return Size(value)
+    context.problems.add(node.place, f"a size must be positive, found {value}")
+    return Size(1)
 
 
 def _block(context: Context, name: str, node: Node) -> BlockSpecification:
@@ -147,6 +149,6 @@ def _block(context: Context, name: str, node: Node) -> BlockSpecification:
 
 def _loss(context: Context, node: Node) -> LayerSpecification:
     loss = check_layer(context, node, LOSS_KEYS)
-    if loss.type in context.blocks:
-        context.problems.add(node.place, f"the loss must be a layer, '{loss.type}' is a block")
+    if loss.type_name in context.blocks:
+        context.problems.add(node.place, f"the loss must be a layer, '{loss.type_name}' is a block")
     return loss

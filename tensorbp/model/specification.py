@@ -53,7 +53,7 @@ class LayerSpecification:
     Attributes:
         place: where it is in the file.
         name: what it is called, None if it is numbered.
-        type: the name of the layer or block.
+        type_name: the name of the layer or block.
         layer: the class of the layer, None for a block.
         arguments: the arguments of the layer.
         inputs: what it reads, None for the layer before.
@@ -62,7 +62,7 @@ class LayerSpecification:
 
     place: Place
     name: str | None
-    type: str
+    type_name: str
     layer: type[Layer] | None
     arguments: Mapping[str, Value]
     inputs: tuple[Reference, ...] | None

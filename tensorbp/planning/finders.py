@@ -29,9 +29,7 @@ INTERVAL_LIMIT = 48
 """The most factors for which all n^3 splits of intervals are tried."""
 
 
-def best_path(
-    network: Network, first: Path, finders: Mapping[str, Finder] | None = None
-) -> Path:
+def best_path(network: Network, first: Path, finders: Mapping[str, Finder] | None = None) -> Path:
     """Return the path with the fewest FLOPs that any finder knows.
 
     Args:
@@ -53,7 +51,7 @@ def best_path(
 def _numbered(linear: Sequence[tuple[int, ...]], factors: int) -> Path | None:
     """Return opt_einsum's path in our numbering, or None where a step is not a pair."""
     left = list(range(factors))
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for step in linear:
         if len(step) != 2:
             return None
@@ -87,7 +85,7 @@ def subset(
     """
     del memory_limit
     if len(inputs) > SUBSET_LIMIT:
-        return paths.ssa_to_linear(_sequence(len(inputs)))
+        return _linear(_sequence(len(inputs)))
     masks = _Masks(inputs, output, sizes)
     count = len(inputs)
     everything = (1 << count) - 1
@@ -118,7 +116,7 @@ def subset(
             part = (part - 1) & members
         assert least is not None
         best[members] = least
-    return paths.ssa_to_linear(_pairs(count, everything, lambda m: (split[m], m ^ split[m])))
+    return _linear(_pairs(count, everything, lambda m: (split[m], m ^ split[m])))
 
 
 def interval(
@@ -134,7 +132,7 @@ def interval(
     del memory_limit
     count = len(inputs)
     if count > INTERVAL_LIMIT:
-        return paths.ssa_to_linear(_sequence(count))
+        return _linear(_sequence(count))
     masks = _Masks(inputs, output, sizes)
     before, after = [masks.output], [masks.output]
     for mask in masks.inputs:
@@ -170,7 +168,7 @@ def interval(
         middle = split[members]
         return (members[0], middle), (middle, members[1])
 
-    return paths.ssa_to_linear(_pairs_of_intervals(count, halves))
+    return _linear(_pairs_of_intervals(count, halves))
 
 
 class _Masks:
@@ -198,6 +196,11 @@ class _Masks:
             known = self.volume(mask ^ lowest) * self._sizes[lowest]
             self._volumes[mask] = known
         return known
+
+
+def _linear(pairs: list[tuple[int, int]]) -> Sequence[tuple[int, ...]]:
+    path: Sequence[tuple[int, ...]] = paths.ssa_to_linear(pairs)
+    return path
 
 
 def _sequence(count: int) -> list[tuple[int, int]]:

@@ -75,9 +75,7 @@ def fuse(
 
 
 class _Fusion:
-    def __init__(
-        self, roots: Sequence[Expression], finders: Mapping[str, Finder] | None
-    ) -> None:
+    def __init__(self, roots: Sequence[Expression], finders: Mapping[str, Finder] | None) -> None:
         self.roots = set(roots)
         self.finders = finders
         self.readers: dict[Expression, set[Expression]] = {}

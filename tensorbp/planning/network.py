@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tensorbp.algebra import Axis, Term
-from tensorbp.algebra.term import T
+from tensorbp.algebra.term import Value
 
 __all__ = ["Network", "Path", "pair_flops"]
 
@@ -40,7 +40,7 @@ class Network:
     sizes: Mapping[Axis, int]
 
     @staticmethod
-    def of(term: Term[T]) -> Network:
+    def of(term: Term[Value]) -> Network:
         """Return the network of a product."""
         return Network(
             tuple([frozenset(factor.axes) for factor in term.factors]),
@@ -58,9 +58,7 @@ class Network:
         for axes in self.inputs:
             for axis in axes:
                 uses[axis] = uses.get(axis, 0) + 1
-        tensors: list[frozenset[Axis]] = []
-        for axes in self.inputs:
-            tensors.append(frozenset([axis for axis in axes if uses[axis] > 1]))
+        tensors = [frozenset([a for a in axes if uses[a] > 1]) for axes in self.inputs]
         for left, right in path:
             both = tensors[left] | tensors[right]
             for axis in tensors[left] & tensors[right]:

@@ -129,9 +129,7 @@ class _Pairing:
             first = [axis for axis in kept if axis in a.axes and axis in b.axes]
             axes = tuple(order or first + [axis for axis in kept if axis not in first])
             value = contract(
-                Term.of(
-                    coefficient, [a.factor, b.factor], [(x,) for x in axes], (), term.sizes
-                )
+                Term.of(coefficient, [a.factor, b.factor], [(x,) for x in axes], (), term.sizes)
             )
             if key:
                 self._shared[key] = (value, tuple([number[axis] for axis in axes]))

@@ -15,7 +15,17 @@ from typing import Any, Literal
 from tensorbp.algebra import Block, Number, Shape, Space, Term
 from tensorbp.expression.node import Operator
 
-__all__ = ["SCHEMA", "Baselines", "Figures", "MapOutput", "PlainOrder", "Plan", "PlannedInput", "PlannedValue", "Step"]
+__all__ = [
+    "SCHEMA",
+    "Baselines",
+    "Figures",
+    "MapOutput",
+    "PlainOrder",
+    "Plan",
+    "PlannedInput",
+    "PlannedValue",
+    "Step",
+]
 
 SCHEMA = "tensorbp/plan/1"
 
@@ -172,9 +182,7 @@ class Plan:
             "order": self.order,
             **asdict(self.figures),
             "baselines": asdict(self.baselines),
-            "inputs": [
-                {**asdict(each), "shape": list(each.shape)} for each in self.inputs
-            ],
+            "inputs": [{**asdict(each), "shape": list(each.shape)} for each in self.inputs],
             "steps": [_step_to_dict(step) for step in self.steps],
             "outputs": [_output_to_dict(each) for each in self.outputs],
         }

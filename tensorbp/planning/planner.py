@@ -150,9 +150,7 @@ class _Planner:
 
     def _outermost(self, order: Order) -> Orders:
         """Return plain orders, the given one for the maps that no other map differentiates."""
-        return {
-            each: _plain_order(each) if each in self.inside else order for each in self.maps
-        }
+        return {each: _plain_order(each) if each in self.inside else order for each in self.maps}
 
     def _searched(self, orders: Orders) -> tuple[Orders, _Candidate]:
         """Change the order of one map after the other, as long as the total falls."""
@@ -224,9 +222,7 @@ class _Planner:
                 outputs.append(number[each])
             else:
                 outputs.append(_numbered_map(each, number))
-        return Plan(
-            self.dtype, inputs, steps, tuple(outputs), order, best.figures, baselines
-        )
+        return Plan(self.dtype, inputs, steps, tuple(outputs), order, best.figures, baselines)
 
 
 def _maps_of(wanted: Iterable[Wanted]) -> list[MapExpression]:
@@ -288,9 +284,7 @@ def _stacked(wanted: MapExpression) -> MapExpression:
     return Product(wanted, Explicit(seeds))
 
 
-def _substituted(
-    expression: Expression, maps: Mapping[MapExpression, MapExpression]
-) -> Expression:
+def _substituted(expression: Expression, maps: Mapping[MapExpression, MapExpression]) -> Expression:
     """Return the expression with its maps replaced; only plain derivatives can be."""
     operator = expression.operator
     if isinstance(operator, Entries) and operator.form == "dense":
@@ -314,8 +308,6 @@ def _replaced(
     return output.with_values(lambda value: final[value])
 
 
-def _numbered_map(
-    linear_map: LinearMap[Expression], number: Mapping[Expression, int]
-) -> MapOutput:
+def _numbered_map(linear_map: LinearMap[Expression], number: Mapping[Expression, int]) -> MapOutput:
     values = linear_map.with_values(lambda node: PlannedValue(number[node], node.shape))
     return MapOutput(linear_map.output, linear_map.input, values.blocks)

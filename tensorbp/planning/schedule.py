@@ -17,7 +17,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.planning.cost import Cost, cost_of, is_free
 from tensorbp.planning.plan import Figures, PlannedInput, Step
 
-__all__ = ["Seed", "Schedule"]
+__all__ = ["Schedule", "Seed"]
 
 ITEM_BYTES = {"float32": 4, "float64": 8, "complex128": 16}
 """The bytes of one number, by dtype."""
@@ -110,9 +110,7 @@ class Schedule:
                 steps.append(self._step(node, number, label))
         return tuple(_planned_input(node, number[node]) for node in inputs), tuple(steps), number
 
-    def _step(
-        self, node: Expression, number: Mapping[Expression, int], label: str | None
-    ) -> Step:
+    def _step(self, node: Expression, number: Mapping[Expression, int], label: str | None) -> Step:
         cost = cost_of(node)
         operation, equation, arguments = describe(node)
         return Step(

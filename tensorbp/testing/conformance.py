@@ -7,8 +7,8 @@ from functools import partial
 
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.testing.case import Case
-from tensorbp.testing.laws import LAWS
+from tensorbp.testing.case import Case, CheckFailure
+from tensorbp.testing.laws import LAWS, Law
 
 Check = tuple[str, Callable[[], None]]
 
@@ -28,13 +28,11 @@ def checks(layer: Layer | type[Layer], *shapes: Shape, seed: int = 0) -> list[Ch
         seed: of the random numbers that the inputs hold.
 
     Raises:
-        LayerError: a layer is given without the shapes of its inputs.
+        LayerError: a layer is given without the shapes of its inputs, or a class has no examples.
     """
     cases = [Case(*each, seed) for each in _applications(layer, shapes)]
     return [
-        (f"{case.label}-{law.__name__.replace('_', '-')}", partial(law, case))
-        for case in cases
-        for law in LAWS
+        (f"{each.label}-{_name(law)}", partial(_check, law, each)) for each in cases for law in LAWS
     ]
 
 
@@ -48,10 +46,25 @@ def check_layer(layer: Layer | type[Layer], *shapes: Shape, seed: int = 0) -> No
 
     Raises:
         CheckFailure: the layer breaks a law.
-        LayerError: a layer is given without the shapes of its inputs.
+        LayerError: a layer is given without the shapes of its inputs, or a class has no examples.
     """
     for _, run in checks(layer, *shapes, seed=seed):
         run()
+
+
+def _check(law: Law, case: Case) -> None:
+    """Check a law, and say of which layer and law a failure is."""
+    broken = f"layer '{case.label}' breaks the law {_name(law)}"
+    try:
+        law(case)
+    except CheckFailure as failure:
+        raise CheckFailure(f"{broken}: {failure}") from None
+    except Exception as error:
+        raise CheckFailure(f"{broken}: it raises {type(error).__name__}: {error}") from error
+
+
+def _name(law: Law) -> str:
+    return law.__name__.replace("_", "-")
 
 
 def _applications(
@@ -61,7 +74,10 @@ def _applications(
     if isinstance(layer, type):
         if shapes:
             return [(layer(), shapes)]
-        return [(each.layer, each.shapes) for each in layer.examples()]
+        examples = layer.examples()
+        if not examples:
+            raise LayerError(f"layer '{layer.name}' has no examples, so there is nothing to check")
+        return [(each.layer, each.shapes) for each in examples]
     if not shapes:
         raise LayerError(
             f"check_layer needs the shapes of the inputs of layer '{layer.name}': "
