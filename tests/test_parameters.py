@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorbp.errors import ParameterError, ShapeError
-from tensorbp.model.parameters import Layout, Parameters
+from tensorbp.model.layout import Layout
+from tensorbp.model.parameters import Parameters
 
 
 def example(seed: int = 0, dtype: str = "float64") -> Parameters:

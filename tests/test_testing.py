@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from tensorbp.expression.layer import Composite, Example, Primitive, Shape
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import elementwise
 from tensorbp.layers.softmax import Softmax
+from tensorbp.registry import build_registry
 from tensorbp.testing import (
     LAWS,
     Case,
@@ -255,7 +259,9 @@ def test_a_pushforward_that_is_not_adjoint_to_the_pullback_is_caught(
 ) -> None:
     jvp = laws.jvp
     monkeypatch.setattr(laws, "jvp", lambda *arguments: 2 * jvp(*arguments))
-    with pytest.raises(CheckFailure, match=r"breaks the law adjointness: .*⟨Jᵀu, v⟩ is .* expected"):
+    with pytest.raises(
+        CheckFailure, match=r"breaks the law adjointness: .*⟨Jᵀu, v⟩ is .* expected"
+    ):
         check_layer(Sound)
 
 
@@ -316,3 +322,39 @@ def test_central_differences_are_exact_for_quadratic_functions() -> None:
 @pytest.mark.parametrize("derivative", [complex_step, central_differences])
 def test_the_derivative_by_nothing_is_empty(derivative: Any) -> None:
     assert derivative(lambda x: np.cos(x).sum(), np.zeros((0, 2))).shape == (0, 2)
+
+
+GALLERY = Path(__file__).parent.parent / "plugins" / "tensorbp-gallery"
+HOW_TO = Path(__file__).parent.parent / "docs" / "how-to" / "write-a-plugin.md"
+
+
+@pytest.fixture
+def gallery(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(GALLERY / "src"))
+    return import_module("tensorbp_gallery")
+
+
+def test_the_example_plugin_brings_three_layers(gallery: ModuleType) -> None:
+    registry = build_registry(gallery, entry_points=False)
+    assert not registry.warnings
+    for name in ("mish", "snake", "l2_normalize"):
+        assert registry.origin("layer", name).name == "tensorbp_gallery"
+
+
+def test_the_example_plugin_is_certified(gallery: ModuleType) -> None:
+    for layer in (gallery.Mish, gallery.Snake, gallery.L2Normalize):
+        check_layer(layer)
+
+
+def test_the_code_on_the_page_is_that_of_the_example_plugin() -> None:
+    sources = [path.read_text() for path in GALLERY.rglob("*") if path.suffix in (".py", ".toml")]
+    blocks = re.findall(r"```(?:python|toml)\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
+    assert len(blocks) == 7
+    for block in blocks:
+        assert any(block in source for source in sources), block
+
+
+def test_the_page_lists_every_law() -> None:
+    page = HOW_TO.read_text()
+    for law in LAWS:
+        assert f"| {law.__name__.replace('_', '-')} |" in page

@@ -15,7 +15,7 @@ from tensorbp.expression.einsum import einsum
 from tensorbp.expression.layer import Composite, Example, Input, Primitive, Shape
 from tensorbp.expression.node import Expression
 from tensorbp.layers.checks import same_shape
-from tensorbp.layers.one_hot import one_hot, rows_with_one
+from tensorbp.layers.labels import one_hot, rows_with_one
 from tensorbp.layers.softmax import log_softmax, maximum_along, softmax
 
 __all__ = [

@@ -9,6 +9,7 @@ from tensorbp.layers.activations import ELEMENTWISE
 from tensorbp.layers.arithmetic import Add, Multiply, Scale
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
+from tensorbp.layers.labels import OneHot
 from tensorbp.layers.linear import Bias, Linear
 from tensorbp.layers.losses import (
     BinaryCrossEntropy,
@@ -18,7 +19,6 @@ from tensorbp.layers.losses import (
     SoftmaxCrossEntropyOneHot,
 )
 from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, Standardize
-from tensorbp.layers.one_hot import OneHot
 from tensorbp.layers.reduction import Mean, Sum
 from tensorbp.layers.shape import Flatten, Reshape, Transpose
 from tensorbp.layers.softmax import LogSoftmax, LogSumExp, Softmax

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from math import prod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -20,53 +17,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from tensorbp.errors import ParameterError, ShapeError, suggestion
 from tensorbp.model import storage
+from tensorbp.model.layout import Layout, Shape
 
 Array = NDArray[Any]
-Shape = tuple[int, ...]
 
 _ROWS_SHOWN = 20
 
-__all__ = ["Layout", "Parameters"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which part of the vector belongs to which name.
-
-    Attributes:
-        shapes: the names and their shapes, in order.
-    """
-
-    shapes: tuple[tuple[str, Shape], ...]
-
-    @cached_property
-    def slices(self) -> dict[str, tuple[slice, Shape]]:
-        """The place of each array in the vector, and its shape."""
-        places = {}
-        start = 0
-        for name, shape in self.shapes:
-            stop = start + prod(shape)
-            places[name] = (slice(start, stop), shape)
-            start = stop
-        return places
-
-    @cached_property
-    def size(self) -> int:
-        """The number of numbers in the vector."""
-        return sum(prod(shape) for _, shape in self.shapes)
-
-    def difference(self, other: Layout) -> str:
-        """Return the first respect in which another layout differs from this one."""
-        ours, theirs = dict(self.shapes), dict(other.shapes)
-        for name, shape in ours.items():
-            if name not in theirs:
-                return f"'{name}' is only on the left"
-            if theirs[name] != shape:
-                return f"'{name}' has shape {shape} on the left, {theirs[name]} on the right"
-        for name in theirs:
-            if name not in ours:
-                return f"'{name}' is only on the right"
-        return "their arrays are in a different order"
+__all__ = ["Parameters"]
 
 
 class Parameters:
@@ -210,6 +167,13 @@ class Parameters:
                     f"{np.shape(array)}"
                 )
             flat[place] = np.reshape(array, -1)
+        return Parameters(flat, self._layout)
+
+    def with_arrays(self, arrays: Sequence[Any]) -> Parameters:
+        """Return other arrays, all of them and in order, in the layout of these parameters."""
+        flat = np.empty(self.size, self.dtype)
+        for (place, shape), array in zip(self._layout.slices.values(), arrays, strict=True):
+            flat[place].reshape(shape)[...] = array
         return Parameters(flat, self._layout)
 
     def astype(self, dtype: DTypeLike) -> Parameters:
