@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -338,6 +339,11 @@ def test_the_documentation_of_a_function_has_formula_and_derivative() -> None:
             lambda: Elu(alpha=None),  # type: ignore[arg-type]
             LayerError,
             "layer 'elu': alpha must be a finite number, found None",
+        ),
+        (
+            lambda: stable.special(math),
+            LayerError,
+            "where 'math' keeps erf and ndtr is not known; known: jax.numpy, numpy, torch",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from tensorbp.algebra import LinearMap
@@ -10,6 +11,7 @@ from tensorbp.errors import CompileError, suggestion
 from tensorbp.execution.backends import Backend, find_backend
 from tensorbp.execution.kernels import kernel
 from tensorbp.execution.structured_map import StructuredMap
+from tensorbp.expression import Expression
 from tensorbp.planning import MapOutput, Plan, PlannedInput, PlannedValue, Wanted
 from tensorbp.planning import plan as make_plan
 from tensorbp.planning.plan import PlainOrder
@@ -113,7 +115,20 @@ class Program:
     def _map(self, output: MapOutput, result: Any) -> StructuredMap:
         planned: LinearMap[PlannedValue] = LinearMap(output.output, output.input, output.blocks)
         arrays: LinearMap[Any] = planned.with_values(lambda value: result(value.number))
-        return StructuredMap(arrays, self.dtype, self.backend)
+        return StructuredMap(arrays, partial(_compute, self.dtype, self.backend))
+
+
+def _compute(
+    dtype: str, backend: str, outputs: tuple[Expression, ...], arrays: Mapping[str, Any]
+) -> list[Any]:
+    """Compute what is asked of a structured map; the same question is planned once."""
+    program = _compiled(outputs, dtype, backend)
+    return program({name: array for name, array in arrays.items() if name in program.names})
+
+
+@lru_cache(maxsize=256)
+def _compiled(outputs: tuple[Expression, ...], dtype: str, backend: str) -> Program:
+    return compile(list(outputs), dtype, backend)
 
 
 def _dead_after(plan: Plan) -> list[list[int]]:

@@ -6,10 +6,9 @@ like any other computation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tensorbp.algebra import LinearMap, MapOperations, Number, Space, Term
 from tensorbp.expression.arithmetic import total
@@ -17,8 +16,8 @@ from tensorbp.expression.einsum import constant
 from tensorbp.expression.leaves import variable
 from tensorbp.expression.node import Expression
 
-if TYPE_CHECKING:
-    from tensorbp.execution.program import Program
+Compute = Callable[[tuple[Expression, ...], Mapping[str, Any]], list[Any]]
+"""Computes expressions, given the arrays of their variables by name."""
 
 __all__ = ["StructuredMap"]
 
@@ -31,14 +30,11 @@ class StructuredMap(MapOperations["StructuredMap"]):
 
     Attributes:
         map: the terms, with arrays as factors.
-        dtype: the type of numbers.
-        backend: the name of the array library.
     """
 
-    def __init__(self, map: LinearMap[Any], dtype: str, backend: str) -> None:
+    def __init__(self, map: LinearMap[Any], compute: Compute) -> None:
         self.map = map
-        self.dtype = dtype
-        self.backend = backend
+        self._compute = compute
 
     @property
     def output(self) -> Space:  # type: ignore[override]
@@ -116,7 +112,7 @@ class StructuredMap(MapOperations["StructuredMap"]):
         return _assembled(blocks, self.output, self.input)
 
     def _of(self, map: LinearMap[Any]) -> StructuredMap:
-        return StructuredMap(map, self.dtype, self.backend)
+        return StructuredMap(map, self._compute)
 
     def _tensors(self, column: LinearMap[Any]) -> Any:
         """Return a column of terms as an array, or a list of arrays for a direct sum."""
@@ -144,17 +140,8 @@ class StructuredMap(MapOperations["StructuredMap"]):
                 continue
             column = LinearMap.of_terms(tensors).with_values(named)
             expressions.append(total(column.terms) if column.terms else constant(0, shape))
-        program = _program(tuple(expressions), self.dtype, self.backend)
-        return program(
-            {names[key]: array for key, array in arrays.items() if names[key] in program.names}
-        )
-
-
-@lru_cache(maxsize=256)
-def _program(outputs: tuple[Expression, ...], dtype: str, backend: str) -> Program:
-    from tensorbp.execution.program import compile
-
-    return compile(list(outputs), dtype, backend)
+        given = {names[key]: array for key, array in arrays.items()}
+        return self._compute(tuple(expressions), given)
 
 
 def _assembled(blocks: dict[tuple[int, int], Any], output: Space, input: Space) -> Any:

@@ -13,22 +13,19 @@ from math import prod
 from typing import ClassVar
 
 from tensorbp.algebra import Dimension, Factor, Number, Shape, Term, Unifier, simplify
-from tensorbp.algebra import reciprocal as reciprocal_of
 from tensorbp.algebra.axes import GroupingConflict
 from tensorbp.errors import ShapeError
-from tensorbp.expression.einsum import Einsum, constant, contract, is_view, term_of
-from tensorbp.expression.node import Expression, as_expression
+from tensorbp.expression.einsum import Einsum, constant, contract, einsum, is_view, term_of
+from tensorbp.expression.node import Expression, as_expression, provides
 
 __all__ = [
     "Add",
     "add",
     "broadcast_shape",
     "broadcast_to",
-    "divide",
     "matmul",
     "mean",
     "multiply",
-    "raise_to_power",
     "reshape",
     "subtract",
     "sum",
@@ -134,11 +131,13 @@ def broadcast_to(x: Expression, shape: Shape) -> Expression:
     return contract(Term.of(1, [Factor(x, tuple(dimensions))], output, (), dict(enumerate(shape))))
 
 
+@provides("add")
 def add(*operands: Expression | Number) -> Expression:
     """Return the sum of the operands, broadcast to one shape."""
     return _combination([(1, each) for each in operands])
 
 
+@provides("subtract")
 def subtract(left: Expression | Number, right: Expression | Number) -> Expression:
     """Return left - right, broadcast to one shape."""
     return _combination([(1, left), (-1, right)])
@@ -150,6 +149,7 @@ def _combination(pairs: Sequence[tuple[Number, Expression | Number]]) -> Express
     return linear_combination([(number, broadcast_to(value, shape)) for number, value in values])
 
 
+@provides("multiply")
 def multiply(*operands: Expression | Number) -> Expression:
     """Return the elementwise product of the operands, broadcast to one shape."""
     values = [as_expression(each) for each in operands]
@@ -159,26 +159,7 @@ def multiply(*operands: Expression | Number) -> Expression:
     return contract(Term.of(1, factors, axes, (), dict(enumerate(shape))))
 
 
-def divide(left: Expression | Number, right: Expression | Number) -> Expression:
-    """Return left / right; a number on the right becomes an exact coefficient where it can."""
-    if isinstance(right, Expression):
-        from tensorbp.expression.elementwise import reciprocal
-
-        return multiply(left, reciprocal(right))
-    if right == 0:
-        raise ZeroDivisionError("an expression is divided by the number 0")
-    return multiply(left, reciprocal_of(right))
-
-
-def raise_to_power(base: Expression, exponent: Number) -> Expression:
-    """Return base ** exponent for a number as exponent; a square is a product."""
-    if exponent == 2:
-        return multiply(base, base)
-    from tensorbp.expression.elementwise import power
-
-    return power(base, exponent)
-
-
+@provides("matmul")
 def matmul(left: Expression, right: Expression) -> Expression:
     """Return the matrix product by numpy's rule: vectors too, leading axes broadcast.
 
@@ -203,8 +184,6 @@ def matmul(left: Expression, right: Expression) -> Expression:
     spec_left = f"{letters}ij" if left.ndim > 1 else "j"
     spec_right = f"{letters}jk" if right.ndim > 1 else "j"
     rows, columns = "i" * (left.ndim > 1), "k" * (right.ndim > 1)
-    from tensorbp.expression.einsum import einsum
-
     return einsum(f"{spec_left},{spec_right}->{letters}{rows}{columns}", left, right)
 
 
@@ -281,6 +260,7 @@ def _reduction(
     return contract(Term.of(coefficient, [Factor(x, every)], output, (), sizes))
 
 
+@provides("transpose")
 def transpose(x: Expression, axes: Sequence[int] | None = None) -> Expression:
     """Return the expression with its dimensions permuted, by default reversed.
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tensorbp.expression.node import Expression
-
-Number = int | float | Fraction
+from tensorbp.algebra import Number
+from tensorbp.expression.node import Expression
 
 __all__ = ["Declaration", "signature"]
 

@@ -22,7 +22,7 @@ from tensorbp.algebra import (
     simplify,
 )
 from tensorbp.errors import SignatureError
-from tensorbp.expression.node import Expression
+from tensorbp.expression.node import Expression, as_expression, provides
 
 __all__ = ["Einsum", "constant", "contract", "einsum", "is_view", "jacobian_of_operand", "term_of"]
 
@@ -121,6 +121,7 @@ def absorb_views(term: Term[Expression]) -> Term[Expression]:
     return term
 
 
+@provides("constant")
 def constant(number: Number, shape: Shape = ()) -> Expression:
     """Return a constant: one number, repeated to a shape.
 
@@ -148,8 +149,6 @@ def einsum(spec: str, *operands: Expression) -> Expression:
     Raises:
         SignatureError: the spec cannot be read or does not fit the operands.
     """
-    from tensorbp.expression.node import as_expression
-
     signature = Signature.parse(spec)
     if signature.input:
         raise SignatureError(f"einsum '{spec}' gives a tensor: there is no '/' in it")

@@ -11,11 +11,12 @@ from math import pi
 from typing import Any
 
 from tensorbp.algebra import Number
+from tensorbp.algebra import reciprocal as inverse
 from tensorbp.expression import stable
 from tensorbp.expression.arithmetic import multiply
 from tensorbp.expression.einsum import constant
 from tensorbp.expression.layer import Example, Input, argument
-from tensorbp.expression.node import Expression, as_expression
+from tensorbp.expression.node import Expression, as_expression, provides
 from tensorbp.expression.rule import (
     Derivatives,
     Elementwise,
@@ -195,6 +196,21 @@ tan: Function = function(Tan)
 where: Function = function(Where)
 
 
+@provides("divide")
+def divide(left: Expression | Number, right: Expression | Number) -> Expression:
+    """Return left / right; a number on the right becomes an exact coefficient where it can.
+
+    Raises:
+        ZeroDivisionError: the number on the right is 0.
+    """
+    if isinstance(right, Expression):
+        return multiply(left, reciprocal(right))
+    if right == 0:
+        raise ZeroDivisionError("an expression is divided by the number 0")
+    return multiply(left, inverse(right))
+
+
+@provides("power")
 def power(x: Expression | Number, exponent: Expression | Number) -> Expression:
     """Return x to the power of a number, or of an expression: exp(exponent · ln x), for x > 0.
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from tensorbp.errors import LayerError, suggestion
-
-if TYPE_CHECKING:
-    from tensorbp.expression.declaration import Declaration
-    from tensorbp.expression.node import Expression
+from tensorbp.expression.declaration import Declaration
+from tensorbp.expression.node import Expression, as_expression
 
 Shape = tuple[int, ...]
 
@@ -184,8 +182,6 @@ class Primitive(Layer):
 
     def __call__(self, *inputs: Expression, **parameters: Expression) -> Expression:
         """Return the node that applies this layer to its inputs."""
-        from tensorbp.expression.node import Expression, as_expression
-
         operands = self.operands(tuple([as_expression(each) for each in inputs]), parameters)
         return Expression.of(self, *operands.values())
 
@@ -199,8 +195,6 @@ class Composite(Layer):
 
     def __call__(self, *inputs: Expression, **parameters: Expression) -> Expression:
         """Return the expression that the layer stands for."""
-        from tensorbp.expression.node import as_expression
-
         operands = self.operands(tuple(as_expression(each) for each in inputs), parameters)
         names = self.parameters(*(each.shape for each in inputs))
         return self.build(

@@ -15,7 +15,7 @@ from typing import Literal, overload
 
 from tensorbp.algebra import Block, LinearMap, MapOperations, Number, Shape, Space
 from tensorbp.errors import ShapeError
-from tensorbp.expression.node import Expression
+from tensorbp.expression.node import Expression, operation
 
 __all__ = [
     "Entries",
@@ -173,9 +173,8 @@ class MapExpression(MapOperations["MapExpression"]):
         Planning works a map out in the order that is cheapest; this is the order in which the
         smaller side goes first.
         """
-        from tensorbp.expression.resolution import Resolution
-
-        return Resolution().map(self)
+        result: LinearMap[Expression] = operation("worked_out")(self)
+        return result
 
     @property
     def size(self) -> int:
@@ -183,9 +182,7 @@ class MapExpression(MapOperations["MapExpression"]):
         return self.worked_out().size
 
     def __repr__(self) -> str:
-        from tensorbp.expression.printing import map_formula
-
-        return map_formula(self)
+        return str(operation("map_formula")(self))
 
 
 @dataclass(frozen=True, repr=False)

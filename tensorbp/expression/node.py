@@ -6,20 +6,39 @@ equality is identity, hashing is free, and what is shared in the mathematics is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from tensorbp.algebra import Number, Shape
 from tensorbp.errors import ShapeError
 
-if TYPE_CHECKING:
-    from tensorbp.expression.map_expression import MapExpression
+__all__ = ["Expression", "Operator", "as_expression", "operation", "provides"]
 
-__all__ = ["Expression", "Operator", "as_expression"]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_operations: dict[str, Callable[..., Any]] = {}
+
+
+def provides(name: str) -> Callable[[Function], Function]:
+    """Make a function what the nodes of the graph do for an operation of this name.
+
+    The modules that build on nodes know them, and not the other way round.
+    """
+
+    def register(function: Function) -> Function:
+        _operations[name] = function
+        return function
+
+    return register
+
+
+def operation(name: str) -> Callable[..., Any]:
+    """Return the function that was provided for an operation."""
+    return _operations[name]
 
 
 class Operator(Protocol):
@@ -85,14 +104,10 @@ class Expression:
     @property
     def T(self) -> Expression:  # noqa: N802 - the transpose is written so everywhere
         """The expression with its dimensions in reverse order."""
-        from tensorbp.expression.arithmetic import transpose
-
-        return transpose(self)
+        return _arithmetic("transpose", self)
 
     def __repr__(self) -> str:
-        from tensorbp.expression.printing import formula
-
-        return formula(self)
+        return str(operation("formula")(self))
 
     def __bool__(self) -> bool:
         raise ShapeError(
@@ -123,10 +138,13 @@ class Expression:
     def __rtruediv__(self, other: Number) -> Expression:
         return _arithmetic("divide", other, self)
 
-    def __pow__(self, exponent: Number) -> Expression:
-        return _arithmetic("raise_to_power", self, exponent)
+    def __pow__(self, exponent: Expression | Number) -> Expression:
+        return _arithmetic("power", self, exponent)
 
-    def __matmul__(self, other: Expression | MapExpression) -> Expression:
+    def __rpow__(self, base: Number) -> Expression:
+        return _arithmetic("power", base, self)
+
+    def __matmul__(self, other: Expression) -> Expression:
         return _arithmetic("matmul", self, other)
 
     def __neg__(self) -> Expression:
@@ -136,14 +154,12 @@ class Expression:
         return self
 
 
-def _arithmetic(name: str, left: object, right: object) -> Expression:
-    """Apply a function of the arithmetic module, or leave the operation to the other operand."""
-    from tensorbp.expression import arithmetic
-
-    for each in (left, right):
+def _arithmetic(name: str, *operands: object) -> Expression:
+    """Apply an operation, or leave it to the other operand if that is no expression or number."""
+    for each in operands:
         if not isinstance(each, Expression | int | float | Fraction):
             return cast("Expression", NotImplemented)
-    result: Expression = getattr(arithmetic, name)(left, right)
+    result: Expression = operation(name)(*operands)
     return result
 
 
@@ -160,6 +176,5 @@ def as_expression(value: Expression | Number) -> Expression:
             f"expected an expression or a number, found {type(value).__name__}; an array is given "
             "by name to the compiled program, in its place stands a variable"
         )
-    from tensorbp.expression.einsum import constant
-
-    return constant(value)
+    result: Expression = operation("constant")(value)
+    return result

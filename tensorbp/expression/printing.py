@@ -20,7 +20,7 @@ from tensorbp.expression.graph import topological_order
 from tensorbp.expression.layer import Layer
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.map_expression import MapExpression
-from tensorbp.expression.node import Expression
+from tensorbp.expression.node import Expression, provides
 from tensorbp.expression.resolution import Resolution
 
 __all__ = ["formula", "map_formula"]
@@ -66,11 +66,13 @@ class _Text:
         return replace(self, text=f"{self.inside(ATOM)}ᵀ", binding=ATOM, axes=self.axes[::-1])
 
 
+@provides("formula")
 def formula(expression: Expression) -> str:
     """Return the text of an expression, maps worked out from their smaller side."""
     return _Printer([Resolution().expression(expression)]).text()
 
 
+@provides("map_formula")
 def map_formula(wanted: MapExpression) -> str:
     """Return the signature of each block of a map and the formula of what it holds."""
     linear_map = wanted.worked_out()

@@ -14,7 +14,7 @@ from tensorbp.expression.elimination import Order, eliminate, elimination_order
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.linearization import Vertex, linearize
 from tensorbp.expression.map_expression import Entries, MapExpression
-from tensorbp.expression.node import Expression
+from tensorbp.expression.node import Expression, provides
 
 __all__ = ["Resolution", "natural_order"]
 
@@ -27,6 +27,12 @@ def natural_order(wanted: MapExpression) -> Order:
     if len(list(wanted.leaves)) > 1:
         return "forward" if wanted.input.size == 1 else "separate"
     return "reverse" if wanted.output.size <= wanted.input.size else "forward"
+
+
+@provides("worked_out")
+def worked_out(wanted: MapExpression) -> LinearMap[Expression]:
+    """Return a map worked out in its natural order."""
+    return Resolution().map(wanted)
 
 
 class Resolution:

@@ -90,8 +90,8 @@ def elementwise(
     ...     "cube", "y = x³", "dy/dx = 3x²", lambda xp, x: x * x * x, lambda y, x: 3 * x * x
     ... )
     >>> x = tb.variable("x", 5)
-    >>> tb.jacobian(Cube()(x), x).diagonal()
-    3 x ⊙ x
+    >>> tb.jacobian(Cube()(x), x).diagonal().shape
+    (5,)
 
     Args:
         name: what models call the layer.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from tensorbp.errors import LayerError, suggestion
+
 __all__ = [
     "absolute",
     "integer_power",
@@ -28,7 +30,16 @@ _SPECIAL_FUNCTIONS = {
 
 
 def special(xp: Any) -> Any:
-    """Return the module in which an array library keeps ``erf`` and ``ndtr``."""
+    """Return the module in which an array library keeps ``erf`` and ``ndtr``.
+
+    Raises:
+        LayerError: it is not known for this library.
+    """
+    if xp.__name__ not in _SPECIAL_FUNCTIONS:
+        raise LayerError(
+            f"where '{xp.__name__}' keeps erf and ndtr is not known"
+            f"{suggestion(xp.__name__, _SPECIAL_FUNCTIONS)}"
+        )
     return import_module(_SPECIAL_FUNCTIONS[xp.__name__])
 
 
