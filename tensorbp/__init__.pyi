@@ -26,6 +26,7 @@ from .expression import broadcast_to as broadcast_to
 from .expression import constant as constant
 from .expression import cos as cos
 from .expression import einsum as einsum
+from .expression import Elementwise as Elementwise
 from .expression import elu as elu
 from .expression import erf as erf
 from .expression import exp as exp
@@ -63,6 +64,7 @@ from .expression import transpose as transpose
 from .expression import variable as variable
 from .expression import vjp as vjp
 from .expression import where as where
+from .expression.rule import elementwise as elementwise
 from .layers import binary_cross_entropy as binary_cross_entropy
 from .layers import log_softmax as log_softmax
 from .layers import logistic_loss as logistic_loss

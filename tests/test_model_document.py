@@ -89,7 +89,7 @@ REFUSED = {
         "9223372036854775807"
     ),
     "a: [1": ("model.yaml:2:1: while parsing a flow sequence did not find expected ',' or ']'"),
-    "a: 'x": "model.yaml:2:1: while scanning a quoted scalar found unexpected end of stream",
+    "a: 'x": "model.yaml:1:6: while scanning a quoted scalar found unexpected end of stream",
     "a: \0": "model.yaml:1:4: the character U+0000 is not allowed",
     "a: b\nc: \x1b[31m": "model.yaml:2:4: the character U+001B is not allowed",
     "a: \ufeffb": "model.yaml:1:4: the character U+FEFF is not allowed",

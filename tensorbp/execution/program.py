@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any
 
 from tensorbp.algebra import LinearMap
@@ -11,8 +12,8 @@ from tensorbp.errors import CompileError, suggestion
 from tensorbp.execution.backends import Backend, find_backend
 from tensorbp.execution.kernels import kernel
 from tensorbp.execution.structured_map import StructuredMap
-from tensorbp.expression import Expression
-from tensorbp.planning import MapOutput, Plan, PlannedInput, PlannedValue, Wanted
+from tensorbp.expression import Expression, MapExpression
+from tensorbp.planning import MapOutput, Outputs, Plan, PlannedInput, PlannedValue
 from tensorbp.planning import plan as make_plan
 from tensorbp.planning.plan import PlainOrder
 
@@ -28,11 +29,14 @@ class Program:
         backend: the name of the array library.
     """
 
-    def __init__(self, plan: Plan, dtype: str, backend: Backend) -> None:
+    def __init__(
+        self, plan: Plan, dtype: str, backend: Backend, groups: Sequence[int | None] = ()
+    ) -> None:
         self.plan = plan
         self.dtype = dtype
         self.backend = backend.name
         self._backend = backend
+        self._groups = groups or [None] * len(plan.outputs)
         self._inputs = {each.name: each for each in plan.inputs}
         if len(self._inputs) < len(plan.inputs):
             names = [each.name for each in plan.inputs]
@@ -60,8 +64,9 @@ class Program:
             **named: the inputs by name.
 
         Returns:
-            For each output an array, a numpy scalar where it has no dimensions, or a
-            `StructuredMap`. Results share memory neither with the inputs nor with each other.
+            For each output an array, a numpy scalar where it has no dimensions, a
+            `StructuredMap`, or a list of these. Results share memory neither with the inputs nor
+            with each other.
 
         Raises:
             CompileError: an input is missing, unknown, or of the wrong shape or dtype.
@@ -107,9 +112,15 @@ class Program:
             taken.add(id(value))
             return self._backend.as_result(value, is_shared)
 
+        results = iter(
+            [
+                result(each) if isinstance(each, int) else self._map(each, result)
+                for each in self.plan.outputs
+            ]
+        )
         return [
-            result(each) if isinstance(each, int) else self._map(each, result)
-            for each in self.plan.outputs
+            next(results) if length is None else list(islice(results, length))
+            for length in self._groups
         ]
 
     def _map(self, output: MapOutput, result: Any) -> StructuredMap:
@@ -150,7 +161,7 @@ def _dead_after(plan: Plan) -> list[list[int]]:
 
 
 def compile(
-    outputs: Sequence[Wanted] | Wanted,
+    outputs: Outputs,
     dtype: str = "float64",
     backend: str = "numpy",
     order: PlainOrder | None = None,
@@ -165,7 +176,7 @@ def compile(
     (0.0, (2, 3))
 
     Args:
-        outputs: expressions and linear maps, or one of them.
+        outputs: expressions and linear maps, or one of them; a list among them comes back as one.
         dtype: ``"float32"`` or ``"float64"``.
         backend: the array library.
         order: ``"reverse"`` or ``"forward"`` for the plain order instead of a search.
@@ -173,4 +184,13 @@ def compile(
     Raises:
         CompileError: nothing to compute, an unknown dtype or backend, two variables of one name.
     """
-    return Program(make_plan(outputs, dtype, order=order), dtype, find_backend(backend))
+    plan = make_plan(outputs, dtype, order=order)
+    return Program(plan, dtype, find_backend(backend), _groups(outputs))
+
+
+def _groups(outputs: Outputs) -> list[int | None]:
+    """Return, for each output, the length of the list that it is, or None for a single one."""
+    if isinstance(outputs, Expression | MapExpression):
+        return [None]
+    singles = Expression | MapExpression
+    return [None if isinstance(each, singles) else len(each) for each in outputs]

@@ -55,4 +55,5 @@ from tensorbp.expression.map_expression import MapExpression as MapExpression
 from tensorbp.expression.map_expression import linear_map as linear_map
 from tensorbp.expression.node import Expression as Expression
 from tensorbp.expression.printing import formula as formula
+from tensorbp.expression.rule import Elementwise as Elementwise
 from tensorbp.expression.unrolling import total_derivative as total_derivative

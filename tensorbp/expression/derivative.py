@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import overload
 
 from tensorbp.algebra import Space
@@ -13,7 +13,8 @@ from tensorbp.expression.node import Expression
 
 __all__ = ["gradient", "hessian", "jacobian", "jvp", "vjp"]
 
-Expressions = Expression | Sequence[Expression]
+Several = Sequence[Expression] | Mapping[str, Expression]
+Expressions = Expression | Several
 
 
 def jacobian(y: Expressions, x: Expressions) -> MapExpression:
@@ -38,8 +39,9 @@ def jacobian(y: Expressions, x: Expressions) -> MapExpression:
     (64, 64)
 
     Args:
-        y: one expression, or a list of them for a map to a direct sum.
-        x: one expression, or a list of them for a map from a direct sum; usually variables.
+        y: one expression, or a list of them (or a dict) for a map to a direct sum.
+        x: one expression, or a list of them (or a dict, such as the parameters of a model) for a
+            map from a direct sum; usually variables.
 
     Raises:
         ShapeError: the list is empty, or x is a variable of integers.
@@ -58,7 +60,7 @@ def jacobian(y: Expressions, x: Expressions) -> MapExpression:
 def _space(expressions: Expressions, purpose: str) -> tuple[tuple[Expression, ...], Space]:
     if isinstance(expressions, Expression):
         return (expressions,), Space.of(expressions.shape)
-    listed = tuple(expressions)
+    listed = tuple(expressions.values() if isinstance(expressions, Mapping) else expressions)
     if not listed or not all(isinstance(each, Expression) for each in listed):
         raise ShapeError(
             f"there must be an expression, or a list of expressions, to {purpose}; "
@@ -70,7 +72,7 @@ def _space(expressions: Expressions, purpose: str) -> tuple[tuple[Expression, ..
 @overload
 def gradient(J: Expression, x: Expression) -> Expression: ...
 @overload
-def gradient(J: Expression, x: Sequence[Expression]) -> list[Expression]: ...
+def gradient(J: Expression, x: Several) -> list[Expression]: ...
 
 
 def gradient(J: Expression, x: Expressions) -> Expression | list[Expression]:
@@ -83,7 +85,7 @@ def gradient(J: Expression, x: Expressions) -> Expression | list[Expression]:
 
     Args:
         J: an expression without dimensions.
-        x: one expression, or a list of them, which gives a list.
+        x: one expression, or a list of them (or a dict), which gives a list.
 
     Raises:
         ShapeError: J has dimensions.

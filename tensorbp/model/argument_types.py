@@ -111,9 +111,10 @@ def bound(value: Value, dims: Mapping[str, int]) -> Any:
 def describe(node: Node) -> str:
     """Return what stands in the file, as part of a sentence."""
     if isinstance(node, SequenceNode):
-        return f"a list of {len(node.items)}"
+        return f"a list of {len(node.items)}" if node.items else "an empty list"
     if isinstance(node, MappingNode):
-        return f"a mapping with the keys {quoted(', '.join(node.entries))}"
+        keys = ", ".join(node.entries)
+        return f"a mapping with the keys {quoted(keys)}" if keys else "an empty mapping"
     value = node.value if isinstance(node, ScalarNode) else None
     if value is None:
         return "nothing"

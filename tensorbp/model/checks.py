@@ -11,14 +11,44 @@ from tensorbp.errors import suggestion
 from tensorbp.model.argument_types import describe
 from tensorbp.model.document import MappingNode, Node, ScalarNode
 from tensorbp.model.problems import Problems, quoted
+from tensorbp.model.sizes import NAME_PATTERN as DIM_PATTERN
 from tensorbp.model.specification import DimSpecification
 from tensorbp.registry import Registry
 
-NAME_PATTERN = r"[A-Za-z_][A-Za-z0-9_-]*"
-
 _Checked = TypeVar("_Checked")
 
-__all__ = ["NAME_PATTERN", "Context", "integer", "mapping", "matching", "named", "text"]
+__all__ = [
+    "DIM_NAME",
+    "NAME",
+    "REFERENCE",
+    "Context",
+    "NameForm",
+    "integer",
+    "mapping",
+    "matching",
+    "named",
+    "text",
+]
+
+
+@dataclass(frozen=True)
+class NameForm:
+    """What a name may look like.
+
+    Attributes:
+        pattern: as a regular expression.
+        description: in words.
+    """
+
+    pattern: str
+    description: str
+
+
+NAME = NameForm(r"[A-Za-z_][A-Za-z0-9_-]*", "letters, digits, '_' and '-', no digit first")
+DIM_NAME = NameForm(DIM_PATTERN, "letters, digits and '_', no digit first")
+REFERENCE = NameForm(
+    rf"{NAME.pattern}(?:\.{NAME.pattern})*", f"{NAME.description}, dots between names"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +88,7 @@ def named(
     problems: Problems,
     node: Node,
     what: str,
-    pattern: str,
+    form: NameForm,
     check: Callable[[str, Node], _Checked],
 ) -> dict[str, _Checked]:
     """Return what a mapping from names to things of one kind holds."""
@@ -67,10 +97,11 @@ def named(
         return {}
     found = {}
     for name, value in node.entries.items():
-        if re.fullmatch(pattern, name):
+        if re.fullmatch(form.pattern, name):
             found[name] = check(name, value)
         else:
-            problems.add(node.keys[name], f"{quoted(name)} is no name for {what}: use {pattern}")
+            message = f"{quoted(name)} is no name for {what}: use {form.description}"
+            problems.add(node.keys[name], message)
     return found
 
 
@@ -82,11 +113,11 @@ def text(problems: Problems, node: Node) -> str:
     return ""
 
 
-def matching(problems: Problems, node: Node, what: str, pattern: str) -> str:
+def matching(problems: Problems, node: Node, what: str, form: NameForm) -> str:
     """Return a text of a certain form, or an empty one."""
     found = text(problems, node)
-    if found and not re.fullmatch(pattern, found):
-        problems.add(node.place, f"{quoted(found)} is no name for {what}: use {pattern}")
+    if found and not re.fullmatch(form.pattern, found):
+        problems.add(node.place, f"{quoted(found)} is no name for {what}: use {form.description}")
         return ""
     return found
 

@@ -7,11 +7,10 @@ from typing import Any
 from tensorbp.expression.layer import Layer
 from tensorbp.model.argument_types import INTEGER, Schema
 from tensorbp.model.arguments import arguments
-from tensorbp.model.checks import NAME_PATTERN
-from tensorbp.model.layer_schema import LOSS_KEYS, MOST_REPETITIONS, REFERENCE_PATTERN
+from tensorbp.model.checks import DIM_NAME, NAME, REFERENCE
+from tensorbp.model.layer_schema import LOSS_KEYS, MOST_REPETITIONS
 from tensorbp.model.schema import FORMAT, KINDS, REQUIRED_MODEL_KEYS
 from tensorbp.model.sizes import LARGEST_SIZE
-from tensorbp.model.sizes import NAME_PATTERN as DIM_PATTERN
 from tensorbp.registry import Registry
 
 __all__ = ["json_schema"]
@@ -30,7 +29,7 @@ def json_schema(registry: Registry) -> Schema:
             {
                 "tensorbp": {"const": FORMAT, "description": "the version of the format"},
                 "name": {"type": "string"},
-                "dims": _named({"$ref": "#/definitions/dim"}, DIM_PATTERN),
+                "dims": _named({"$ref": "#/definitions/dim"}, DIM_NAME.pattern),
                 "inputs": {**_named({"$ref": "#/definitions/input"}), "minProperties": 1},
                 "blocks": _named(_closed({"layers": _layers()}, ["layers"])),
                 "layers": _layers(),
@@ -57,7 +56,7 @@ def json_schema(registry: Registry) -> Schema:
                     ),
                 ]
             },
-            "reference": {"type": "string", "pattern": f"^{REFERENCE_PATTERN}$"},
+            "reference": {"type": "string", "pattern": f"^{REFERENCE.pattern}$"},
             "references": {
                 "anyOf": [
                     {"$ref": "#/definitions/reference"},
@@ -71,7 +70,7 @@ def json_schema(registry: Registry) -> Schema:
 
 
 _STRUCTURE: dict[str, Schema] = {
-    "name": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
+    "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
     "type": {"type": "string"},
     "inputs": {"$ref": "#/definitions/references"},
     "repeat": {"type": "integer", "minimum": 1, "maximum": MOST_REPETITIONS},
@@ -113,7 +112,7 @@ def _layers() -> Schema:
     return {"type": "array", "items": {"$ref": "#/definitions/layer"}, "minItems": 1}
 
 
-def _named(schema: Schema, pattern: str = NAME_PATTERN) -> Schema:
+def _named(schema: Schema, pattern: str = NAME.pattern) -> Schema:
     return {
         "type": "object",
         "patternProperties": {f"^{pattern}$": schema},

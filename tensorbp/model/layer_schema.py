@@ -8,7 +8,7 @@ from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer
 from tensorbp.model.argument_types import Mismatch, Value, describe
 from tensorbp.model.arguments import Argument, arguments
-from tensorbp.model.checks import NAME_PATTERN, Context, integer, mapping, matching, text
+from tensorbp.model.checks import NAME, REFERENCE, Context, integer, mapping, matching, text
 from tensorbp.model.document import MappingNode, Node, SequenceNode
 from tensorbp.model.specification import LayerSpecification, Reference
 
@@ -17,7 +17,6 @@ LOSS_KEYS = ("name", "type", "inputs")
 PREVIOUS = "previous"
 BLOCK_INPUT = "input"
 MOST_REPETITIONS = 100_000
-REFERENCE_PATTERN = rf"{NAME_PATTERN}(?:\.{NAME_PATTERN})*"
 
 __all__ = [
     "BLOCK_INPUT",
@@ -25,7 +24,6 @@ __all__ = [
     "LOSS_KEYS",
     "MOST_REPETITIONS",
     "PREVIOUS",
-    "REFERENCE_PATTERN",
     "check_layer",
     "check_layers",
     "check_references",
@@ -83,9 +81,7 @@ def check_references(context: Context, node: Node) -> tuple[Reference, ...]:
     items = node.items if isinstance(node, SequenceNode) else (node,)
     if not items:
         context.problems.add(node.place, "expected a name or a list of names, found an empty list")
-    names = [
-        matching(context.problems, each, "a layer or input", REFERENCE_PATTERN) for each in items
-    ]
+    names = [matching(context.problems, each, "a layer or input", REFERENCE) for each in items]
     return tuple(
         Reference(each.place, name) for each, name in zip(items, names, strict=True) if name
     )
@@ -132,7 +128,7 @@ def _argument(context: Context, node: Node, what: str, argument: Argument) -> Va
 
 
 def _layer_name(context: Context, node: Node) -> str | None:
-    name = matching(context.problems, node, "a layer", NAME_PATTERN)
+    name = matching(context.problems, node, "a layer", NAME)
     if name in (PREVIOUS, BLOCK_INPUT):
         context.problems.add(node.place, f"'{name}' has a meaning of its own; use another name")
     return name or None

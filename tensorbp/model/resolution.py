@@ -104,7 +104,12 @@ def _use(entry: _Entry, names: Names, problems: Problems) -> Use:
 
 
 def note_unread(scope: Scope, wanted: Sequence[Target], problems: Problems) -> None:
-    """Note the layers whose output nothing reads, which is always a slip."""
+    """Note the layers whose output nothing reads, which is always a slip.
+
+    Where there are other problems, they may be the reason.
+    """
+    if problems:
+        return
     read = {name for use in scope.uses for name in use.reads} | {target.use for target in wanted}
     for use in scope.uses:
         if use.name not in read:

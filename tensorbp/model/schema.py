@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from tensorbp.model import sizes
 from tensorbp.model.argument_types import INTEGER, Mismatch, describe
-from tensorbp.model.checks import NAME_PATTERN, Context, mapping, named, text
+from tensorbp.model.checks import DIM_NAME, NAME, Context, mapping, named, text
 from tensorbp.model.document import MappingNode, Node, ScalarNode, SequenceNode
 from tensorbp.model.layer_schema import (
     LOSS_KEYS,
@@ -49,7 +48,7 @@ def check(root: Node, problems: Problems, registry: Registry) -> ModelSpecificat
         problems,
         entries.get("dims", nothing),
         "a dimension",
-        sizes.NAME_PATTERN,
+        DIM_NAME,
         partial(_dim, problems),
     )
     block_names = tuple(blocks.entries) if isinstance(blocks, MappingNode) else ()
@@ -57,7 +56,7 @@ def check(root: Node, problems: Problems, registry: Registry) -> ModelSpecificat
     if "tensorbp" in entries:
         _check_format(problems, entries["tensorbp"])
     inputs = named(
-        problems, entries.get("inputs", nothing), "an input", NAME_PATTERN, partial(_input, context)
+        problems, entries.get("inputs", nothing), "an input", NAME, partial(_input, context)
     )
     if "inputs" in entries and not inputs:
         problems.add(entries["inputs"].place, "a model needs at least one input")
@@ -66,7 +65,7 @@ def check(root: Node, problems: Problems, registry: Registry) -> ModelSpecificat
         name=text(problems, entries["name"]) if "name" in entries else "",
         dims=dims,
         inputs=inputs,
-        blocks=named(problems, blocks, "a block", NAME_PATTERN, partial(_block, context)),
+        blocks=named(problems, blocks, "a block", NAME, partial(_block, context)),
         layers=check_layers(context, entries["layers"]) if "layers" in entries else (),
         loss=_loss(context, entries["loss"]) if "loss" in entries else None,
         outputs=check_references(context, entries["outputs"]) if "outputs" in entries else None,

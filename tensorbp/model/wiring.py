@@ -139,6 +139,8 @@ def _outputs(model: ModelSpecification, scope: Scope, problems: Problems) -> dic
 def _note_unread_inputs(
     model: ModelSpecification, scope: Scope, loss_inputs: Iterable[Target], problems: Problems
 ) -> None:
+    if problems:
+        return
     read = scope.model_inputs.union(each.path for each in loss_inputs if each.use is None)
     for name, each in model.inputs.items():
         if name not in read:

@@ -8,5 +8,6 @@ from tensorbp.planning.plan import Plan as Plan
 from tensorbp.planning.plan import PlannedInput as PlannedInput
 from tensorbp.planning.plan import PlannedValue as PlannedValue
 from tensorbp.planning.plan import Step as Step
+from tensorbp.planning.planner import Outputs as Outputs
 from tensorbp.planning.planner import Wanted as Wanted
 from tensorbp.planning.planner import plan as plan

@@ -42,9 +42,10 @@ from tensorbp.planning.plan import (
 from tensorbp.planning.schedule import ITEM_BYTES, Schedule, Seed
 from tensorbp.registry import default_registry
 
-__all__ = ["Wanted", "plan"]
+__all__ = ["Outputs", "Wanted", "flattened", "plan"]
 
 Wanted = Expression | MapExpression
+Outputs = Wanted | Sequence[Wanted | Sequence[Wanted]]
 Orders = dict[MapExpression, Order]
 Contractions = Literal["plain", "along", "across"]
 
@@ -57,7 +58,7 @@ STRUCTURED_FORWARD_LIMIT = 4096
 
 
 def plan(
-    outputs: Sequence[Wanted] | Wanted,
+    outputs: Outputs,
     dtype: str = "float64",
     labels: Mapping[Expression, str] | None = None,
     finders: Mapping[str, Finder] | None = None,
@@ -72,7 +73,7 @@ def plan(
     ('reverse', True)
 
     Args:
-        outputs: expressions and linear maps; what they share is computed once.
+        outputs: expressions, linear maps and lists of them; what they share is computed once.
         dtype: ``"float32"`` or ``"float64"``, for the bytes.
         labels: for nodes, the name of the layer that they belong to.
         finders: the path finders that compete; by default the built-in ones and those of plugins.
@@ -81,12 +82,7 @@ def plan(
     Raises:
         CompileError: there is nothing to compute, or the dtype is not known.
     """
-    wanted = [outputs] if isinstance(outputs, Expression | MapExpression) else list(outputs)
-    if not wanted or not all(isinstance(each, Expression | MapExpression) for each in wanted):
-        raise CompileError(
-            "a plan needs expressions or linear maps to compute, for example plan([J, gradient]); "
-            f"found {outputs!r}"
-        )
+    wanted = flattened(outputs)
     if dtype not in ITEM_BYTES:
         raise CompileError(f"dtype must be one of {', '.join(ITEM_BYTES)}; found {dtype!r}")
     if order not in (None, "reverse", "forward"):
@@ -94,6 +90,28 @@ def plan(
     if finders is None:
         finders = default_registry().path_finders
     return _Planner(wanted, dtype, labels or {}, finders).plan(order)
+
+
+def flattened(outputs: Outputs) -> list[Wanted]:
+    """Return everything that is wanted, lists within the list taken apart.
+
+    Raises:
+        CompileError: there is nothing, or something that is neither expression nor map.
+    """
+    if isinstance(outputs, Expression | MapExpression):
+        return [outputs]
+    wanted: list[Wanted] = []
+    for each in outputs:
+        wanted += [each] if isinstance(each, Expression | MapExpression) else list(each)
+    for each in wanted:
+        if not isinstance(each, Expression | MapExpression):
+            raise CompileError(
+                "expected expressions and linear maps to compute, for example [J, gradient(J, w)]; "
+                f"found {type(each).__name__}"
+            )
+    if not wanted:
+        raise CompileError("there is nothing to compute: the list of outputs is empty")
+    return wanted
 
 
 @dataclass(frozen=True)
