@@ -6,7 +6,9 @@ from tensorbp.algebra.axes import GroupingConflict as GroupingConflict
 from tensorbp.algebra.axes import Shape as Shape
 from tensorbp.algebra.axes import Unifier as Unifier
 from tensorbp.algebra.axes import extent as extent
+from tensorbp.algebra.axes import letter as letter
 from tensorbp.algebra.axes import shape_of as shape_of
+from tensorbp.algebra.axes import written as written
 from tensorbp.algebra.linear_map import Block as Block
 from tensorbp.algebra.linear_map import LinearMap as LinearMap
 from tensorbp.algebra.linear_map import MapOperations as MapOperations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
+from string import ascii_letters
 
 from tensorbp.errors import ShapeError
 
@@ -15,7 +16,17 @@ Axis = int
 Dimension = tuple[Axis, ...]
 Shape = tuple[int, ...]
 
-__all__ = ["Axis", "Dimension", "GroupingConflict", "Shape", "Unifier", "extent", "shape_of"]
+__all__ = [
+    "Axis",
+    "Dimension",
+    "GroupingConflict",
+    "Shape",
+    "Unifier",
+    "extent",
+    "letter",
+    "shape_of",
+    "written",
+]
 
 
 class GroupingConflict(ShapeError):  # noqa: N818 - a fact of the algebra, met and mended inside
@@ -25,6 +36,27 @@ class GroupingConflict(ShapeError):  # noqa: N818 - a fact of the algebra, met a
 def extent(dimension: Dimension, sizes: Mapping[Axis, int] | Sequence[int]) -> int:
     """Return the size of a dimension: the product of the sizes of its axes."""
     return prod([sizes[axis] for axis in dimension])
+
+
+def letter(axis: Axis) -> str:
+    """Return the letter by which an axis is written: a-z, A-Z, then letters of other alphabets.
+
+    >>> letter(0) + letter(26)
+    'aA'
+    """
+    if axis < len(ascii_letters):
+        return ascii_letters[axis]
+    return chr(axis + 0x100)
+
+
+def written(dimensions: Sequence[Dimension]) -> str:
+    """Return dimensions as they stand in a signature, products of axes in parentheses.
+
+    >>> written([(0,), (1, 2)])
+    'a(bc)'
+    """
+    words = ["".join([letter(axis) for axis in dimension]) for dimension in dimensions]
+    return "".join([word if len(word) == 1 else f"({word})" for word in words])
 
 
 def shape_of(dimensions: Sequence[Dimension], sizes: Mapping[Axis, int] | Sequence[int]) -> Shape:

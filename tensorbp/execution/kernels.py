@@ -11,9 +11,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from opt_einsum.parser import get_symbol
-
-from tensorbp.algebra import Axis, Dimension, Number, shape_of
+from tensorbp.algebra import Axis, Dimension, Number, letter, shape_of
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
@@ -68,9 +66,9 @@ def _addition(operator: Add) -> Kernel:
 
 
 def _constant(operator: Einsum, xp: Any, dtype: str) -> Kernel:
-    shape = shape_of(operator.output, operator.sizes)
-    value = xp.broadcast_to(xp.asarray(_as_float(operator.coefficient), dtype=dtype), shape)
-    return lambda: value
+    one = xp.asarray(1, dtype=dtype)
+    finish = _finish(operator, xp, [])
+    return lambda: finish(one)
 
 
 def _finish(operator: Einsum, xp: Any, present: Sequence[Axis]) -> Kernel:
@@ -107,7 +105,7 @@ def _written_delta(
 ) -> Any:
     """Return zeros with the array on the diagonal that repeated axes make."""
     result = xp.zeros(tuple([sizes[axis] for axis in flat]), dtype=array.dtype)
-    letters = {axis: get_symbol(k) for k, axis in enumerate(distinct)}
+    letters = {axis: letter(k) for k, axis in enumerate(distinct)}
     spec = f"{''.join(letters[a] for a in flat)}->{''.join(letters[a] for a in distinct)}"
     xp.einsum(spec, result)[...] = array
     return result
@@ -122,7 +120,7 @@ def _opened(
     is_grouped = any(len(dimension) != 1 for dimension in dimensions)
     distinct = tuple(dict.fromkeys(flat))
     if len(distinct) < len(flat):
-        letters = {axis: get_symbol(k) for k, axis in enumerate(distinct)}
+        letters = {axis: letter(k) for k, axis in enumerate(distinct)}
         spec = f"{''.join(letters[a] for a in flat)}->{''.join(letters.values())}"
         return distinct, lambda array: xp.einsum(spec, array.reshape(shape))
     if is_grouped:
@@ -191,7 +189,7 @@ def _spread(axes: tuple[Axis, ...], order: list[Axis], xp: Any) -> Kernel:
 
 
 def _inner(left: tuple[Axis, ...], right: tuple[Axis, ...], batch: list[Axis], xp: Any) -> Kernel:
-    letters = {axis: get_symbol(k) for k, axis in enumerate(left)}
+    letters = {axis: letter(k) for k, axis in enumerate(left)}
     spec = (
         f"{''.join(letters[a] for a in left)},{''.join(letters[a] for a in right)}->"
         f"{''.join(letters[a] for a in batch)}"

@@ -192,5 +192,4 @@ def _groups(outputs: Outputs) -> list[int | None]:
     """Return, for each output, the length of the list that it is, or None for a single one."""
     if isinstance(outputs, Expression | MapExpression):
         return [None]
-    singles = Expression | MapExpression
-    return [None if isinstance(each, singles) else len(each) for each in outputs]
+    return [len(each) if isinstance(each, list | tuple) else None for each in outputs]

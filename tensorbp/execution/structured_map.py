@@ -111,6 +111,9 @@ class StructuredMap(MapOperations["StructuredMap"]):
             return blocks[0, 0]
         return _assembled(blocks, self.output, self.input)
 
+    def __repr__(self) -> str:
+        return f"<StructuredMap {self.input} → {self.output}, {self.size} numbers>"
+
     def _of(self, map: LinearMap[Any]) -> StructuredMap:
         return StructuredMap(map, self._compute)
 

@@ -123,7 +123,9 @@ def jvp(y: Expression, x: Expression, tangent: Expression) -> Expression: ...
 def jvp(y: Expression, x: Sequence[Expression], tangent: Sequence[Expression]) -> Expression: ...
 
 
-def jvp(y: Expression, x: Expressions, tangent: Expressions) -> Expression | list[Expression]:
+def jvp(
+    y: Expression, x: Expressions, tangent: Expression | Sequence[Expression]
+) -> Expression | list[Expression]:
     """Return J v, the change of y when x moves along a tangent v.
 
     >>> import tensorbp as tb

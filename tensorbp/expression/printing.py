@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 
-from opt_einsum.parser import get_symbol
-
-from tensorbp.algebra import Axis, Dimension, GroupingConflict, Number, Term, simplify
+from tensorbp.algebra import Axis, GroupingConflict, Number, Term, simplify, written
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum, term_of
 from tensorbp.expression.graph import topological_order
@@ -81,8 +79,8 @@ def map_formula(wanted: MapExpression) -> str:
     printer = _Printer(values)
     for (row, column), terms in sorted(linear_map.blocks.items()):
         for term in terms:
-            factors = ",".join(_letters(factor.dimensions) for factor in term.factors)
-            spec = f"{factors} -> {_letters(term.output)}/{_letters(term.input)}".strip()
+            factors = ",".join(written(factor.dimensions) for factor in term.factors)
+            spec = f"{factors} -> {written(term.output)}/{written(term.input)}".strip()
             pieces = [printer.of(factor.value) for factor in term.factors]
             text = " ".join(_with_coefficient(each) for each in pieces) or str(term.coefficient)
             lines.append(f'  [{row}, {column}] "{spec}"  {text}')
@@ -214,15 +212,10 @@ def _product(term: Term[Expression], operands: Sequence[_Text]) -> _Text:
             if reduced.text.startswith("sum(") and not output and coefficient == mean:
                 return _Text(f"mean{reduced.text[3:]}")
             return replace(reduced, coefficient=coefficient, axes=())
-    factors = ",".join(_letters(factor.dimensions) for factor in term.factors)
+    factors = ",".join(written(factor.dimensions) for factor in term.factors)
     arguments = ", ".join([each.text for each in pieces])
-    spec = f"{factors}->{_letters(term.output)}"
+    spec = f"{factors}->{written(term.output)}"
     return _Text(f'einsum("{spec}", {arguments})', coefficient=coefficient)
-
-
-def _letters(dimensions: Sequence[Dimension]) -> str:
-    words = ["".join(get_symbol(axis) for axis in dimension) for dimension in dimensions]
-    return "".join(word if len(word) == 1 else f"({word})" for word in words)
 
 
 class _Reduction:

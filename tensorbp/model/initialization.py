@@ -41,7 +41,7 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 
 def _start(parameter: Parameter, stream: np.random.Generator) -> NDArray[Any]:
     shape = parameter.shape
-    fan_in, fan_out = _fans(shape)
+    fan_in, fan_out = (max(size, 1) for size in _fans(shape))
     match parameter.initializer:
         case "zeros":
             return np.zeros(shape)
@@ -61,8 +61,7 @@ def _fans(shape: Shape) -> tuple[int, int]:
     and input channels, as in a convolution, and the others its window.
     """
     if len(shape) < 2:
-        size = max(prod(shape), 1)
-        return size, size
+        return prod(shape), prod(shape)
     if len(shape) == 2:
         return shape
     window = prod(shape[2:])

@@ -8,7 +8,7 @@ from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer
 from tensorbp.model.argument_types import Mismatch, Value, describe
 from tensorbp.model.arguments import Argument, arguments
-from tensorbp.model.checks import NAME, REFERENCE, Context, integer, mapping, matching, text
+from tensorbp.model.checks import NAME, REFERENCE, Context, integer, mapping, matching
 from tensorbp.model.document import MappingNode, Node, SequenceNode
 from tensorbp.model.specification import LayerSpecification, Reference
 
@@ -47,7 +47,9 @@ def check_layer(context: Context, node: Node, keys: tuple[str, ...]) -> LayerSpe
         keys: the keys that it may have besides the arguments of the layer.
     """
     given = node.entries if isinstance(node, MappingNode) else {}
-    type_name = text(context.problems, given["type"]) if "type" in given else ""
+    type_name = (
+        matching(context.problems, given["type"], "a layer", NAME) if "type" in given else ""
+    )
     layer = _layer_class(context, type_name, given["type"]) if type_name else None
     expected = _arguments(context, layer, node) if layer else {}
     is_known = layer is not None or type_name in context.blocks

@@ -15,6 +15,7 @@ from tensorbp.model.sizes import infer
 from tensorbp.model.wiring import Network
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import DTypeLike
 
     from tensorbp.execution import Program
@@ -155,7 +156,7 @@ class Model:
         return model
 
     def value(self, theta: Parameters, /, **inputs: Any) -> float:
-        """Return the loss.
+        """Return the loss, computed in the type of numbers of the parameters.
 
         Args:
             theta: the parameters.
@@ -171,6 +172,9 @@ class Model:
     def value_and_gradient(self, theta: Parameters, /, **inputs: Any) -> tuple[float, Parameters]:
         """Return the loss and its gradient with respect to the parameters.
 
+        It is planned and compiled once for each size of batch. It is computed in the type of
+        numbers of the parameters.
+
         Args:
             theta: the parameters.
             **inputs: the input arrays by name.
@@ -180,7 +184,7 @@ class Model:
             CompileError: an input is missing, or of the wrong kind of numbers.
         """
         value, *gradients = self._computed("loss and gradient", theta, inputs)
-        return float(value), theta.with_arrays(gradients)
+        return float(value), theta.with_arrays(dict(zip(self.parameters, gradients, strict=True)))
 
     def predict(self, theta: Parameters, /, **inputs: Any) -> Any:
         """Return the output, or a dict of outputs by name if there are several.
@@ -199,24 +203,27 @@ class Model:
         return values[0] if len(values) == 1 else dict(zip(self.outputs, values, strict=True))
 
     def _computed(self, what: str, theta: Parameters, inputs: Mapping[str, Any]) -> list[Any]:
-        model = self._fitting(inputs)
+        arrays = self._arrays(inputs, theta.dtype)
+        declared = {name: each.shape for name, each in self._network.specification.inputs.items()}
+        shapes = {name: array.shape for name, array in arrays.items()}
+        model = self.bind(**infer(declared, shapes, self.dims))
         model._check_parameters(theta)
         program = model._program(what, str(theta.dtype))
-        given = {**dict(theta.items()), **inputs}
+        given = {**dict(theta.items()), **arrays}
         return program({name: given[name] for name in program.names if name in given})
 
-    def _fitting(self, arrays: Mapping[str, Any]) -> Model:
-        """Return the model with the sizes that the arrays have."""
+    def _arrays(self, inputs: Mapping[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
+        """Return the inputs as arrays, real numbers in the type of the parameters."""
         import numpy as np
 
-        declared = {name: each.shape for name, each in self._network.specification.inputs.items()}
-        for name in arrays:
-            if name not in declared:
-                known = suggestion(name, declared)
+        arrays = {}
+        for name, value in inputs.items():
+            if name not in self._graph.inputs:
+                known = suggestion(name, self._graph.inputs)
                 raise ShapeError(f"the model has no input '{name}'{known}")
-        return self.bind(
-            **infer(declared, {name: np.shape(array) for name, array in arrays.items()}, self.dims)
-        )
+            array = np.asarray(value)
+            arrays[name] = array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+        return arrays
 
     def _check_parameters(self, theta: Parameters) -> None:
         expected = {name: each.shape for name, each in self._graph.parameters.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
@@ -169,11 +169,11 @@ class Parameters:
             flat[place] = np.reshape(array, -1)
         return Parameters(flat, self._layout)
 
-    def with_arrays(self, arrays: Sequence[Any]) -> Parameters:
-        """Return other arrays, all of them and in order, in the layout of these parameters."""
+    def with_arrays(self, arrays: Mapping[str, Any]) -> Parameters:
+        """Return other arrays, one for each name, in the layout of these parameters."""
         flat = np.empty(self.size, self.dtype)
-        for (place, shape), array in zip(self._layout.slices.values(), arrays, strict=True):
-            flat[place].reshape(shape)[...] = array
+        for name, (place, shape) in self._layout.slices.items():
+            flat[place].reshape(shape)[...] = arrays[name]
         return Parameters(flat, self._layout)
 
     def astype(self, dtype: DTypeLike) -> Parameters:

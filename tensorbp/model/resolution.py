@@ -131,7 +131,7 @@ def _ordered(uses: Sequence[Use], problems: Problems) -> tuple[Use, ...]:
                 ordered[name] = by_name[name]
             elif following in path:
                 circle = list(path)[list(path).index(following) :]
-                shown = " → ".join([*reversed(circle), circle[-1]])
+                shown = " → ".join([circle[0], *reversed(circle)])
                 problems.add(by_name[following].specification.place, f"circular inputs: {shown}")
             else:
                 path[following] = iter(by_name[following].reads)

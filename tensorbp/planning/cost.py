@@ -35,13 +35,13 @@ class Cost:
 
 
 def is_free(node: Expression) -> bool:
-    """Say whether a node is a view of its operand: no number is computed, none is stored."""
+    """Say whether a node is a view of its operand, or one number: nothing is stored."""
     operator = node.operator
     if not (isinstance(operator, Einsum) and is_view(node)):
         return False
     flat = [axis for dimension in operator.output for axis in dimension]
     writes_delta = len(set(flat)) < len(flat)
-    return not node.operands or (operator.coefficient == 1 and not writes_delta)
+    return not writes_delta and (not node.operands or operator.coefficient == 1)
 
 
 def cost_of(node: Expression) -> Cost:
@@ -61,7 +61,7 @@ def cost_of(node: Expression) -> Cost:
 
 
 def _cost_of_einsum(node: Expression, operator: Einsum) -> Cost:
-    scaling = 0 if operator.coefficient == 1 else node.size
+    scaling = 0 if operator.coefficient == 1 or not node.operands else node.size
     summed = operator.summed
     if len(node.operands) == 1:
         sums = pair_flops(prod(operator.sizes), sums=True) if summed else 0

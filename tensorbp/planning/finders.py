@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from opt_einsum import paths
-
 from tensorbp.algebra import Axis
 from tensorbp.planning.network import Network, Path, pair_flops
 
@@ -68,6 +66,9 @@ def greedy(
     memory_limit: int | None = None,
 ) -> Sequence[tuple[int, ...]]:
     """Return the path of opt_einsum's greedy finder."""
+    # opt_einsum brings numpy with it, which most of the command line can do without
+    from opt_einsum import paths
+
     path: Sequence[tuple[int, ...]] = paths.greedy(list(inputs), output, sizes, memory_limit)
     return path
 
@@ -199,8 +200,13 @@ class _Masks:
 
 
 def _linear(pairs: list[tuple[int, int]]) -> Sequence[tuple[int, ...]]:
-    path: Sequence[tuple[int, ...]] = paths.ssa_to_linear(pairs)
-    return path
+    """Return a path in opt_einsum's form: positions in the list of what is left."""
+    left = list(range(len(pairs) + 1))
+    linear = []
+    for k, pair in enumerate(pairs):
+        linear.append(tuple([left.index(number) for number in pair]))
+        left = [number for number in left if number not in pair] + [len(pairs) + 1 + k]
+    return linear
 
 
 def _sequence(count: int) -> list[tuple[int, int]]:

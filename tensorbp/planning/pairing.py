@@ -83,7 +83,8 @@ class _Pairing:
                 uses[axis] += 1
         tensors = [self._presummed(each, uses, term) for each in tensors]
         last = len(contraction.path) - 1
-        order = [axis for dimension in term.output for axis in dimension]
+        output = dict.fromkeys([axis for dimension in term.output for axis in dimension])
+        order = [axis for axis in output if axis in term.factor_axes]
         for k, (left, right) in enumerate(contraction.path):
             a, b = tensors[left], tensors[right]
             for axis in set(a.axes) & set(b.axes):

@@ -102,7 +102,7 @@ def flattened(outputs: Outputs) -> list[Wanted]:
         return [outputs]
     wanted: list[Wanted] = []
     for each in outputs:
-        wanted += [each] if isinstance(each, Expression | MapExpression) else list(each)
+        wanted += each if isinstance(each, list | tuple) else [cast(Wanted, each)]
     for each in wanted:
         if not isinstance(each, Expression | MapExpression):
             raise CompileError(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opt_einsum.parser import get_symbol
-
-from tensorbp.algebra import Dimension
+from tensorbp.algebra import written
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.graph import topological_order
@@ -138,19 +136,14 @@ def describe(node: Expression) -> tuple[str, str, dict[str, Any]]:
     """Return the operation, the equation and the arguments of a node, as they are written."""
     operator = node.operator
     if isinstance(operator, Einsum):
-        factors = ",".join(_letters(dimensions) for dimensions in operator.factors)
-        equation = f"{factors}->{_letters(operator.output)}"
+        factors = ",".join(written(dimensions) for dimensions in operator.factors)
+        equation = f"{factors}->{written(operator.output)}"
         return "einsum", equation, {"coefficient": operator.coefficient}
     if isinstance(operator, Add):
         return "add", _sum_of(operator.coefficients), {"coefficients": operator.coefficients}
     if isinstance(operator, Layer):
         return operator.name, operator.formula, operator.arguments()
     return "seed", "a block of the identity", {}
-
-
-def _letters(dimensions: Sequence[Dimension]) -> str:
-    words = ["".join(get_symbol(axis) for axis in dimension) for dimension in dimensions]
-    return "".join(word if len(word) == 1 else f"({word})" for word in words)
 
 
 def _sum_of(coefficients: Sequence[object]) -> str:

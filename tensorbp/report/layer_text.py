@@ -1,0 +1,79 @@
+"""Layers as text: a table of all of them, a page about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from tensorbp.registry import Registry
+from tensorbp.report.console import key_values, paragraphs, table, words
+from tensorbp.report.layer_description import (
+    ArgumentDescription,
+    LayerDescription,
+    kind_of,
+)
+from tensorbp.report.units import shape_text
+
+__all__ = ["layer_page", "layers_table"]
+
+
+def layers_table(registry: Registry) -> Table:
+    """Return a table of the layers that can be used."""
+    rows = [
+        (name, layer.formula, kind_of(layer), registry.origin("layer", name).label)
+        for name, layer in registry.layers.items()
+    ]
+    return table(("layer", "formula", "kind", "from"), rows, ())
+
+
+def layer_page(layer: LayerDescription) -> Group:
+    """Return all there is to say of a layer."""
+    parts: list[RenderableType] = [
+        words(layer.name, "bold"),
+        words(layer.text),
+        key_values(_facts(layer)),
+    ]
+    if layer.arguments:
+        rows = [
+            (each.name, each.type, _default(each), each.explanation) for each in layer.arguments
+        ]
+        parts.append(table(("argument", "type", "default", "explanation"), rows, ()))
+    if layer.jacobian:
+        origin = "worked out" if layer.kind == "composite" else "declared"
+        rows = [
+            (each.operand, each.signature, each.coefficient, ", ".join(each.factors))
+            for each in layer.jacobian
+        ]
+        columns = (f"Jacobian ({origin}) by", "signature", "coefficient", "factors")
+        parts.append(table(columns, rows, ()))
+    return paragraphs(*parts)
+
+
+def _facts(layer: LayerDescription) -> Iterator[tuple[str, str]]:
+    inputs = [
+        f"{name} (integers)" if kind == "integer" else name for name, kind in layer.inputs.items()
+    ]
+    yield "formula", layer.formula
+    yield "kind", layer.kind
+    yield "from", layer.plugin
+    yield "inputs", ", ".join(inputs) + (", ..." if layer.variadic else "")
+    if layer.parameters:
+        yield "parameters", _shapes(layer.parameters)
+    yield "example", layer.example
+    yield "", f"where {_shapes(layer.example_inputs)}"
+
+
+def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} is {shape_text(shape)}" for name, shape in shapes.items())
+
+
+def _default(argument: ArgumentDescription) -> str:
+    """Return the default as a model file writes it."""
+    value = argument.default
+    if argument.required:
+        return "required"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,76 @@
+"""What a plan costs as a whole, beside what the two textbook orders would cost."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from tensorbp.planning import Plan
+from tensorbp.report.console import table
+from tensorbp.report.units import byte_count, flop_count, number_count, ratio
+
+__all__ = ["sentence", "totals_table"]
+
+
+def totals_table(plan: Plan) -> Table:
+    """Return the figures of a plan and of plain reverse and forward mode."""
+    compared = (
+        ("this plan", plan.figures),
+        ("plain reverse mode", plan.baselines.reverse),
+        ("plain forward mode", plan.baselines.forward),
+    )
+    rows = [
+        (
+            name,
+            flop_count(figures.flops),
+            number_count(figures.multiplications),
+            byte_count(figures.peak_bytes),
+            f"{ratio(figures.flops, plan.flops)} ×" if figures.flops and plan.flops else "",
+        )
+        for name, figures in compared
+    ]
+    columns = ("", "FLOPs", "multiplications", "peak memory", "FLOPs of this plan")
+    return table(columns, rows, columns[1:])
+
+
+def sentence(plan: Plan) -> str:
+    """Return in one sentence what was found and what it saves.
+
+    >>> import tensorbp as tb
+    >>> x, W, V = tb.variable("x", 32, 99), tb.variable("W", 99, 50), tb.variable("V", 50)
+    >>> sentence(tb.plan(tb.gradient(tb.sum(tb.tanh(x @ W) @ V), W)))
+    'Reverse order: 646 kFLOP and 117 KiB; plain forward mode would need 3,800 times the FLOPs.'
+    """
+    if plan.order == "mixed":
+        reverse = _fewer(plan.flops, plan.baselines.reverse.flops)
+        forward = _fewer(plan.flops, plan.baselines.forward.flops)
+        return (
+            f"Mixed order: {flop_count(plan.flops)}, {reverse} reverse mode and {forward} "
+            "forward mode."
+        )
+    other = "forward" if plan.order == "reverse" else "reverse"
+    figures = plan.baselines.forward if plan.order == "reverse" else plan.baselines.reverse
+    return (
+        f"{plan.order.capitalize()} order: {flop_count(plan.flops)} and "
+        f"{byte_count(plan.peak_bytes)}; plain {other} mode would need "
+        f"{_times(figures.flops, plan.flops)}."
+    )
+
+
+def _fewer(flops: int, baseline: int) -> str:
+    """Return how a smaller number of FLOPs compares with that of a baseline."""
+    if not flops:
+        return f"not the {flop_count(baseline)} of"
+    factor = ratio(baseline, flops)
+    return "as many as" if factor == "1" else f"{factor} times fewer than"
+
+
+def _times(flops: int, base: int) -> str:
+    """Return how many FLOPs another order needs, seen from the plan."""
+    if not base or not flops:
+        return "as many" if flops == base else flop_count(flops)
+    factor = ratio(flops, base)
+    if factor == "1":
+        return "as many FLOPs"
+    if factor.startswith("1/"):
+        return f"{factor.removeprefix('1/')} times fewer"
+    return f"{factor} times the FLOPs"
