@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,9 @@ class Installed(metadata.EntryPoint):
 
 
 BUILT_IN = module("built_in", tensorbp_register_layers=layers(layer_class("tanh")))
+
+
+REAL_BUILT_INS = loading.BUILT_IN
 
 
 @pytest.fixture(autouse=True)
@@ -354,6 +358,43 @@ def test_a_selected_plugin_that_is_not_installed_is_warned_about(
         "TENSORBP_LOAD_PLUGINS names 'tensorbp-rnn', but no installed package of that name has "
         "plugins for tensorbp",
     )
+
+
+def test_installed_packages_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shiny.py").write_text(
+        "from tests_of_registry import Plain\n"
+        "from tensorbp.registry import hookimpl\n\n"
+        "@hookimpl\n"
+        "def tensorbp_register_layers(register):\n"
+        "    register(Plain)\n"
+    )
+    information = tmp_path / "tensorbp_shiny-2.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Name: tensorbp-shiny\nVersion: 2.0\n")
+    (information / "entry_points.txt").write_text(
+        "[tensorbp]\nlayers = shiny\nbroken = shiny:missing\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "tests_of_registry", sys.modules[__name__])
+    monkeypatch.setenv("TENSORBP_LOAD_PLUGINS", "tensorbp-shiny")
+    registry = build_registry()
+    assert registry.origin("layer", "plain").name == "tensorbp-shiny:layers"
+    assert registry.origin("layer", "plain").version == "2.0"
+    (faulty,) = [each for each in registry.plugins if each.status == "failed"]
+    assert (faulty.name, faulty.error) == (
+        "tensorbp-shiny:broken",
+        "AttributeError: module 'shiny' has no attribute 'missing'",
+    )
+
+
+def test_the_real_built_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "BUILT_IN", REAL_BUILT_INS)
+    registry = build_registry(entry_points=False)
+    assert [each.name for each in registry.plugins] == list(REAL_BUILT_INS)
+    assert all(each.status == "ok" for each in registry.plugins)
+    assert {"linear", "tanh", "softmax_cross_entropy"} <= registry.layers.keys()
+    assert "numpy" in registry.backends
+    assert registry.warnings == ()
 
 
 def test_the_default_registry_is_built_once() -> None:

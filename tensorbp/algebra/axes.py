@@ -131,18 +131,17 @@ class Unifier:
         """Make one identification; return whether anything may be left to do."""
         if not left and not right:
             return False
-        size_left, size_right = extent(left, self.sizes), extent(right, self.sizes)
-        for one, other, sizes_agree in (
-            (left, right, size_left == size_right),
-            (right, left, size_left == size_right),
-        ):
+        sizes_agree = extent(left, self.sizes) == extent(right, self.sizes)
+        for one, other in ((left, right), (right, left)):
+            # a size of one in a product says nothing; kept, it would come and go for ever
+            idle = [axis for axis in one if self.sizes[axis] == 1]
+            if idle and (len(one) > 1 or len(other) != 1):
+                self._replacement[idle[0]] = ()
+                return True
+        for one, other in ((left, right), (right, left)):
             if len(one) == 1 and sizes_agree and one[0] not in other:
                 self._replacement[one[0]] = other
                 return False
-        for one, other in ((left, right), (right, left)):
-            if one and self.sizes[one[0]] == 1 and (not other or self.sizes[other[0]] != 1):
-                self._replacement[one[0]] = ()
-                return True
         if left and right:
             a, b = left[0], right[0]
             size_a, size_b = self.sizes[a], self.sizes[b]

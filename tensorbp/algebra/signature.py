@@ -186,10 +186,15 @@ class _Binding:
         named = len(words) - ((_ELLIPSIS,) in words)
         if (_ELLIPSIS,) in words:
             rank = len(shape) - named
-            if rank < 0 or (self.rank is not None and rank != self.rank):
+            if rank < 0:
                 raise SignatureError(
-                    f"signature '{text}': '...' stands for {self.rank or 0} axes elsewhere, but "
-                    f"shape {shape} leaves {rank}"
+                    f"signature '{text}': shape {shape} has fewer than the {named} dimensions of "
+                    f"'{_text(words)}'"
+                )
+            if self.rank is not None and rank != self.rank:
+                raise SignatureError(
+                    f"signature '{text}': '...' stands for {self.rank} axes elsewhere, but shape "
+                    f"{shape} leaves {rank}"
                 )
             self.rank = rank
         elif named != len(shape):

@@ -179,6 +179,11 @@ class _TreeBuilder:
         return self._scalar(event, place)
 
     def _scalar(self, event: Any, place: Place) -> Node:
+        if not event.value.isprintable():
+            # Escapes bring back what the text of the file may not contain, for terminals to obey.
+            message = f"{quoted(event.value)} contains line breaks or control characters"
+            self._problems.add(place, message)
+            return UnreadableNode(place)
         if event.style:
             return ScalarNode(place, event.value)
         try:

@@ -34,16 +34,15 @@ __all__ = ["BUILT_IN", "ENVIRONMENT_VARIABLE", "build_registry", "default_regist
 
 @cache
 def default_registry() -> Registry:
-    """Return the registry of the built-ins and all installed plugins, built once.
-
-    The environment variable ``TENSORBP_LOAD_PLUGINS`` limits the plugins to a comma-separated
-    list of distributions; an empty value loads none.
-    """
+    """Return the registry of the built-ins and the installed plugins, built once."""
     return build_registry()
 
 
 def build_registry(*plugins: object, entry_points: bool = True) -> Registry:
     """Build a registry of the built-ins, the given plugins and the installed ones.
+
+    The environment variable ``TENSORBP_LOAD_PLUGINS`` limits the installed ones to a
+    comma-separated list of distributions; an empty value loads none.
 
     Args:
         *plugins: modules or objects with marked hook functions.
@@ -91,7 +90,7 @@ def _described(entry_point: metadata.EntryPoint) -> PluginInfo:
 
 
 def _distribution(entry_point: metadata.EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist else ""
+    return (entry_point.dist.name or "") if entry_point.dist else ""
 
 
 def _normalized(distribution: str) -> str:

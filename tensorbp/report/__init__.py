@@ -1,0 +1,1 @@
+"""Reports: plans, layers, plugins and checks as tables and as JSON."""

@@ -22,8 +22,8 @@ _WIDEST_LINE = 10_000
 def clean(text: str) -> str:
     """Return a text without control characters; line breaks stay.
 
-    >>> clean("a\\x1b[31mb")
-    'a\N{REPLACEMENT CHARACTER}[31mb'
+    >>> clean(f"a{chr(27)}[31mb")
+    'a�[31mb'
     """
     return "".join(
         each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
@@ -46,9 +46,10 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]], numbers: Iterab
     at_right = set(numbers)
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in columns:
-        justify = "right" if heading in at_right else "left"
-        is_short = heading in at_right
-        made.add_column(words(heading), justify=justify, no_wrap=is_short, overflow="fold")
+        if heading in at_right:
+            made.add_column(words(heading), justify="right", no_wrap=True)
+        else:
+            made.add_column(words(heading), overflow="fold")
     for row in rows:
         made.add_row(*[words(cell) for cell in row])
     return made

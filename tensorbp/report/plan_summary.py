@@ -36,9 +36,10 @@ def sentence(plan: Plan) -> str:
     """Return in one sentence what was found and what it saves.
 
     >>> import tensorbp as tb
-    >>> x, W, V = tb.variable("x", 32, 99), tb.variable("W", 99, 50), tb.variable("V", 50)
-    >>> sentence(tb.plan(tb.gradient(tb.sum(tb.tanh(x @ W) @ V), W)))
-    'Reverse order: 646 kFLOP and 117 KiB; plain forward mode would need 3,800 times the FLOPs.'
+    >>> x, A = tb.variable("x", 1000), tb.variable("A", 5000, 1000)
+    >>> B, c = tb.variable("B", 1000, 5000), tb.variable("c", 1000)
+    >>> sentence(tb.plan(tb.gradient(c @ tb.tanh(B @ tb.tanh(A @ x)), x)))
+    'Reverse order: 40 MFLOP and 76.4 MiB; plain forward mode would need 250 times the FLOPs.'
     """
     if plan.order == "mixed":
         reverse = _fewer(plan.flops, plan.baselines.reverse.flops)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 
+from tensorbp import __version__
 from tensorbp.registry import PluginInfo, Registry
 from tensorbp.report.console import paragraphs, table, words
 
@@ -16,12 +17,13 @@ _PREFIX = "tensorbp_register_"
 
 def plugins_report(registry: Registry) -> Group:
     """Return a table of all plugins, and what is wrong with those that failed."""
-    rows = [(each.name, each.version, each.status, _provides(each)) for each in registry.plugins]
-    parts: list[RenderableType] = [table(("plugin", "version", "status", "provides"), rows, ())]
-    for each in registry.plugins:
-        if each.status == "failed":
-            parts.append(words(f"{each.name} failed to load: {each.error}"))
-    return paragraphs(*parts)
+    rows = [(each.name, _version(each), each.status, _provides(each)) for each in registry.plugins]
+    failures = [
+        words(f"{each.name} failed to load: {each.error}")
+        for each in registry.plugins
+        if each.status == "failed"
+    ]
+    return paragraphs(table(("plugin", "version", "status", "provides"), rows, ()), *failures)
 
 
 def plugins_list(registry: Registry) -> list[dict[str, Any]]:
@@ -30,7 +32,7 @@ def plugins_list(registry: Registry) -> list[dict[str, Any]]:
         {
             "name": each.name,
             "distribution": each.distribution,
-            "version": each.version,
+            "version": _version(each),
             "entry_point": each.entry_point,
             "built_in": each.built_in,
             "status": each.status,
@@ -40,6 +42,10 @@ def plugins_list(registry: Registry) -> list[dict[str, Any]]:
         }
         for each in registry.plugins
     ]
+
+
+def _version(plugin: PluginInfo) -> str:
+    return __version__ if plugin.built_in else plugin.version
 
 
 def _provides(plugin: PluginInfo) -> str:
