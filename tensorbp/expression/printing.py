@@ -267,8 +267,7 @@ class _Reduction:
     def _square(self) -> bool:
         """Rewrite x[i] x[i] as x²."""
         for first, second in self._pairs():
-            is_inner = len(first.axes) == 1 and self._uses(first.axes[0]) == 2
-            if first.text == second.text and first.axes == second.axes and not is_inner:
+            if first.text == second.text and first.axes == second.axes:
                 return self._replace(
                     first, second, _Text(f"{first.inside(ATOM)}²", axes=first.axes)
                 )
