@@ -45,6 +45,7 @@ from .expression import log_sigmoid as log_sigmoid
 from .expression import maximum as maximum
 from .expression import mean as mean
 from .expression import minimum as minimum
+from .expression import normal_cdf as normal_cdf
 from .expression import power as power
 from .expression import reciprocal as reciprocal
 from .expression import relu as relu

@@ -36,6 +36,7 @@ from tensorbp.expression.elementwise import log as log
 from tensorbp.expression.elementwise import log1p as log1p
 from tensorbp.expression.elementwise import maximum as maximum
 from tensorbp.expression.elementwise import minimum as minimum
+from tensorbp.expression.elementwise import normal_cdf as normal_cdf
 from tensorbp.expression.elementwise import power as power
 from tensorbp.expression.elementwise import reciprocal as reciprocal
 from tensorbp.expression.elementwise import sign as sign

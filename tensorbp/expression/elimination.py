@@ -13,6 +13,7 @@ sums is ever expanded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Literal
 
 from tensorbp.algebra import Block, GroupingConflict, LinearMap, Space, Term, collect, dense, merge
@@ -21,6 +22,8 @@ from tensorbp.expression.linearization import LinearizedGraph, Terms, Vertex
 from tensorbp.expression.node import Expression
 
 __all__ = ["ORDERS", "Order", "eliminate", "elimination_order"]
+
+VertexTotal = Callable[[Vertex, Sequence[Term[Expression]]], Expression]
 
 Order = Literal["reverse", "forward", "separate"]
 ORDERS: tuple[Order, ...] = ("reverse", "forward", "separate")
@@ -41,7 +44,7 @@ def elimination_order(graph: LinearizedGraph, order: Order) -> list[Vertex]:
 def eliminate(
     graph: LinearizedGraph,
     order: Iterable[Vertex],
-    total: Callable[[Vertex, Sequence[Term[Expression]]], Expression],
+    total: VertexTotal,
     spaces: tuple[Space, Space],
     wanted: Callable[[Block], bool] = lambda block: True,
 ) -> LinearMap[Expression]:
@@ -50,22 +53,25 @@ def eliminate(
     Args:
         graph: the linearised graph; it is left as it is.
         order: all its inner vertices, in the order of elimination.
-        total: makes the value of a sum of tensors that is met at a vertex.
+        total: makes the value of a sum of tensors, to which the elimination of a vertex led.
         spaces: output and input space of the map.
         wanted: which blocks are asked for; the others are left out.
     """
-    elimination = _Elimination(graph, wanted)
+    elimination = _Elimination(graph, total, wanted)
     for vertex in order:
-        elimination.eliminate(vertex, lambda terms, at=vertex: total(at, terms))  # type: ignore[misc]
+        elimination.eliminate(vertex)
     return LinearMap(*spaces, elimination.blocks())
 
 
 class _Elimination:
-    """The edges that are left, and which of them are products of others."""
+    """The edges that are left, and for products of others the vertex that made them."""
 
-    def __init__(self, graph: LinearizedGraph, wanted: Callable[[Block], bool]) -> None:
+    def __init__(
+        self, graph: LinearizedGraph, total: VertexTotal, wanted: Callable[[Block], bool]
+    ) -> None:
+        self.total = total
         self.edges: dict[tuple[Vertex, Vertex], Terms] = dict(graph.edges)
-        self.accumulated: set[tuple[Vertex, Vertex]] = set()
+        self.makers: dict[tuple[Vertex, Vertex], Vertex] = {}
         self.before: dict[Vertex, dict[Vertex, None]] = {}
         self.after: dict[Vertex, dict[Vertex, None]] = {}
         for u, v in graph.edges:
@@ -78,14 +84,15 @@ class _Elimination:
         self.after.setdefault(u, {})[v] = None
         self.before.setdefault(v, {})[u] = None
 
-    def eliminate(self, vertex: Vertex, total: Total[Expression]) -> None:
+    def eliminate(self, vertex: Vertex) -> None:
         """Replace the edges into and out of a vertex by their products."""
         before = list(self.before.pop(vertex, {}))
         after = list(self.after.pop(vertex, {}))
         if before and after:
             for edge in [(u, vertex) for u in before] + [(vertex, v) for v in after]:
-                if edge in self.accumulated:
-                    self.edges[edge] = (merge(self.edges[edge], total),)
+                if edge in self.makers:
+                    maker = self.makers[edge]
+                    self.edges[edge] = (merge(self.edges[edge], partial(self.total, maker)),)
         for v in after:
             del self.before[v][vertex]
         for u in before:
@@ -94,8 +101,9 @@ class _Elimination:
             for v in after:
                 if self._is_wanted(u, v):
                     outgoing = self.edges[vertex, v]
+                    total = partial(self.total, vertex)
                     products = [_product(a, b, total) for a in outgoing for b in incoming]
-                    self._add((u, v), tuple(products))
+                    self._add((u, v), tuple(products), vertex)
         for v in after:
             del self.edges[vertex, v]
 
@@ -103,11 +111,11 @@ class _Elimination:
         row, column = self.row.get(v), self.column.get(u)
         return row is None or column is None or self.wanted((row, column))
 
-    def _add(self, edge: tuple[Vertex, Vertex], products: Terms) -> None:
+    def _add(self, edge: tuple[Vertex, Vertex], products: Terms, maker: Vertex) -> None:
         terms = collect(self.edges.get(edge, ()) + products)
         if terms:
             self.edges[edge] = terms
-            self.accumulated.add(edge)
+            self.makers[edge] = maker
             self._note(*edge)
         elif edge in self.edges:
             del self.edges[edge], self.before[edge[1]][edge[0]], self.after[edge[0]][edge[1]]

@@ -29,6 +29,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution, natural_order
 from tensorbp.planning.finders import Finder
 from tensorbp.planning.fusion import fuse, plain
+from tensorbp.planning.labels import spread
 from tensorbp.planning.pairing import pair
 from tensorbp.planning.plan import (
     Baselines,
@@ -145,7 +146,8 @@ class _Planner:
     ) -> None:
         self.wanted = wanted
         self.dtype = dtype
-        self.labels = labels
+        graph = topological_order([root for each in wanted for root in _expressions_of(each)])
+        self.labels = spread(labels, graph) if labels else {}
         self.finders = finders
         self.maps = _maps_of(wanted)
         self.inside = {below for each in self.maps for below in _maps_of(each.dependencies)}
@@ -241,6 +243,10 @@ class _Planner:
             else:
                 outputs.append(_numbered_map(each, number))
         return Plan(self.dtype, inputs, steps, tuple(outputs), order, best.figures, baselines)
+
+
+def _expressions_of(wanted: Wanted) -> list[Expression]:
+    return [wanted] if isinstance(wanted, Expression) else wanted.dependencies
 
 
 def _maps_of(wanted: Iterable[Wanted]) -> list[MapExpression]:

@@ -13,6 +13,7 @@ from tensorbp.expression.layer import Layer
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.planning.cost import Cost, cost_of, is_free
+from tensorbp.planning.labels import spread
 from tensorbp.planning.plan import Figures, PlannedInput, Step
 
 __all__ = ["Schedule", "Seed"]
@@ -95,17 +96,11 @@ class Schedule:
         )
         number = {node: k for k, node in enumerate(inputs)}
         steps = []
-        known_labels: dict[Expression, str] = {}
+        complete = spread(labels, self.nodes)
         for node in self.nodes:
-            label = labels.get(node) or next(
-                (known_labels[each] for each in reversed(node.operands) if each in known_labels),
-                None,
-            )
-            if label is not None:
-                known_labels[node] = label
             if node not in number:
                 number[node] = len(number)
-                steps.append(self._step(node, number, label))
+                steps.append(self._step(node, number, complete.get(node)))
         return tuple(_planned_input(node, number[node]) for node in inputs), tuple(steps), number
 
     def _step(self, node: Expression, number: Mapping[Expression, int], label: str | None) -> Step:

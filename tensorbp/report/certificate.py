@@ -49,22 +49,18 @@ class Certificate:
         return all(each.holds for each in self.comparisons)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the certificate as JSON can write it; numbers that are not finite as text."""
+        """Return the certificate as plain dictionaries, lists, strings and numbers."""
         return {
             "holds": self.holds,
             "method": self.method,
             "comparisons": [
                 {
                     "direction": each.direction,
-                    "expected": _plain(each.expected),
-                    "found": _plain(each.found),
-                    "allowed": _plain(each.allowed),
+                    "expected": each.expected,
+                    "found": each.found,
+                    "allowed": each.allowed,
                     "holds": each.holds,
                 }
                 for each in self.comparisons
             ],
         }
-
-
-def _plain(number: float) -> float | str:
-    return number if abs(number) < float("inf") else str(number)

@@ -58,7 +58,7 @@ class RunResult:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON can write it; numbers that are not finite as text."""
+        """Return the result as plain dictionaries, lists, strings and numbers."""
         document: dict[str, Any] = {
             "schema": "tensorbp/run/1",
             "model": self.model,
@@ -66,8 +66,8 @@ class RunResult:
         }
         if self.value is not None and self.norm is not None:
             document |= {
-                "value": _plain(self.value[1]),
-                "gradient_norm": _plain(self.norm),
+                "value": self.value[1],
+                "gradient_norm": self.norm,
                 "gradient_size": self.size,
             }
         if self.map is not None:
@@ -108,7 +108,3 @@ def _lines(result: RunResult) -> Iterator[tuple[str, str]]:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
-
-
-def _plain(number: float) -> float | str:
-    return number if abs(number) < float("inf") else str(number)

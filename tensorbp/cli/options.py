@@ -1,0 +1,87 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "At",
+    "Derivative",
+    "Dims",
+    "Dtype",
+    "File",
+    "Json",
+    "Of",
+    "Order",
+    "Output",
+    "Precision",
+    "Sequence",
+    "Wrt",
+]
+
+
+class Derivative(StrEnum):
+    """What can be asked for."""
+
+    GRADIENT = "gradient"
+    JACOBIAN = "jacobian"
+    HESSIAN = "hessian"
+
+
+class Precision(StrEnum):
+    """The types of numbers."""
+
+    SINGLE = "float32"
+    DOUBLE = "float64"
+
+
+class Sequence(StrEnum):
+    """The plain orders."""
+
+    REVERSE = "reverse"
+    FORWARD = "forward"
+
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="A model file; - is standard input.")]
+Of = Annotated[Derivative, typer.Option("--of", help="What is asked for.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="NODE",
+        help="The layer whose output is differentiated. By default the loss, for a Jacobian the "
+        "model's output.",
+    ),
+]
+Wrt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--wrt",
+        metavar="NAME",
+        help="With respect to what: 'parameters' (the default), a parameter, a layer (all its "
+        "parameters) or an input. May be given several times.",
+    ),
+]
+Dims = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dim",
+        metavar="NAME=SIZE",
+        help="The size of a dimension, in place of the default in the file. May be given several "
+        "times.",
+    ),
+]
+Dtype = Annotated[Precision, typer.Option("--dtype", help="The type of the numbers.")]
+Order = Annotated[
+    Sequence | None, typer.Option("--order", help="A plain order, in place of a search.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to a file, which appears when complete."
+    ),
+]

@@ -1,0 +1,127 @@
+"""``tensorbp plan``: what a derivative costs, before any array exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tensorbp.cli.inputs import load_model, load_registry
+from tensorbp.cli.options import (
+    At,
+    Derivative,
+    Dims,
+    Dtype,
+    File,
+    Json,
+    Of,
+    Order,
+    Output,
+    Precision,
+    Wrt,
+)
+from tensorbp.cli.output import check_output, show, write
+from tensorbp.errors import PluginError
+
+if TYPE_CHECKING:
+    from tensorbp.cli.query import Query
+    from tensorbp.model import Model
+    from tensorbp.planning import Plan
+    from tensorbp.registry import Registry
+
+__all__ = ["plan"]
+
+TEXT, JSON = "text", "json"
+
+
+def plan(
+    context: typer.Context,
+    file: File,
+    of: Of = Derivative.GRADIENT,
+    at: At = None,
+    wrt: Wrt = None,
+    dim: Dims = None,
+    dtype: Dtype = Precision.DOUBLE,
+    order: Order = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Show every step, however many there are.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="NAME", help="text, json, or the renderer of a plugin."),
+    ] = TEXT,
+    json: Json = False,
+    output: Output = None,
+) -> None:
+    """Show the cheapest order found for a derivative, its FLOPs and its memory.
+
+    No array is made: a model of any size can be planned.
+    """
+    del context
+    if output is not None:
+        check_output(output)
+    form = JSON if json else form
+    registry = load_registry()
+    registry.renderer(form)
+    model = load_model(file, dim, registry)
+    from tensorbp.cli.query import ask
+    from tensorbp.planning import plan as make_plan
+
+    query = ask(model, of, at, wrt)
+    made = make_plan(
+        query.outputs, dtype.value, model.labels, order=None if order is None else order.value
+    )
+    if form == TEXT:
+        from tensorbp.report.console import paragraphs, words
+        from tensorbp.report.plan_text import plan_report
+
+        heading = words(_heading(model, query, made))
+        show(paragraphs(heading, plan_report(made, steps)), output)
+    elif form == JSON:
+        from tensorbp.report.json_text import json_text
+
+        write(json_text(_document(model, query, made)), output)
+    else:
+        write(_rendered(registry, form, made), output)
+
+
+def _heading(model: Model, query: Query, made: Plan) -> str:
+    """Return what was planned, in a line."""
+    sources = ", ".join(query.sources)
+    if len(query.sources) > 3:
+        sources = f"{len(query.sources)} arrays"
+    numbers = sum(each.size for each in query.sources.values())
+    dims = ", ".join(f"{name}={size}" for name, size in model.dims.items())
+    return (
+        f"{model.name}: {query.of} of '{query.at}' with respect to {sources} "
+        f"({numbers:,} numbers), {made.dtype}" + (f", {dims}" if dims else "")
+    )
+
+
+def _document(model: Model, query: Query, made: Plan) -> dict[str, Any]:
+    """Return the plan with what it is a plan of."""
+    asked = {
+        "model": model.name,
+        "of": query.of.value,
+        "at": query.at,
+        "wrt": list(query.sources),
+        "dims": model.dims,
+    }
+    document = made.to_dict()
+    return {"schema": document.pop("schema"), **asked, **document}
+
+
+def _rendered(registry: Registry, form: str, made: Plan) -> str:
+    """Return the plan as the renderer of a plugin writes it.
+
+    Raises:
+        PluginError: the renderer fails, or returns no text.
+    """
+    whose = f"renderer '{form}' of plugin '{registry.origin('renderer', form).label}'"
+    try:
+        text = registry.renderer(form)(made)
+    except Exception as error:
+        raise PluginError(f"{whose} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(text, str):
+        raise PluginError(f"{whose} must return a text, found {type(text).__name__}")
+    return text

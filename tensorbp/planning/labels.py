@@ -1,0 +1,30 @@
+"""Labels: to which layer of a model a node belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tensorbp.expression.graph import dependencies
+from tensorbp.expression.node import Expression
+
+__all__ = ["spread"]
+
+
+def spread(labels: Mapping[Expression, str], nodes: Sequence[Expression]) -> dict[Expression, str]:
+    """Return labels for all nodes: one without a label belongs to the layer that reads it first.
+
+    Args:
+        labels: the labels that are known.
+        nodes: the nodes in topological order.
+    """
+    readers: dict[Expression, list[Expression]] = {}
+    for node in nodes:
+        for operand in dependencies(node):
+            readers.setdefault(operand, []).append(node)
+    complete = dict(labels)
+    for node in reversed(nodes):
+        if node not in complete:
+            found = [complete[each] for each in readers.get(node, ()) if each in complete]
+            if found:
+                complete[node] = found[0]
+    return complete
