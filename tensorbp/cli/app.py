@@ -44,9 +44,7 @@ def before_all(
     context: typer.Context,
     debug: Annotated[
         bool,
-        typer.Option(
-            "--debug", envvar="TENSORBP_DEBUG", help="Show the traceback of every error."
-        ),
+        typer.Option("--debug", envvar="TENSORBP_DEBUG", help="Show the traceback of every error."),
     ] = False,
     version: Annotated[
         bool,

@@ -15,7 +15,7 @@ import typer
 
 from tensorbp.errors import ModelError, TensorbpError
 
-__all__ = ["ANSWER_IS_NO", "BAD_INPUT", "BUG", "CommandError", "Settings", "reported"]
+__all__ = ["ANSWER_IS_NO", "BAD_INPUT", "BUG", "CommandError", "Settings", "located", "reported"]
 
 ANSWER_IS_NO = 1
 BAD_INPUT = 2
@@ -49,9 +49,7 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
 
     @wraps(command)
     def reporting(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        context = kwargs["context"]
-        assert isinstance(context, typer.Context)
-        settings = context.obj if isinstance(context.obj, Settings) else Settings()
+        settings = getattr(kwargs["context"], "obj", None) or Settings()
         as_json = bool(kwargs.get("json"))
         try:
             return command(*args, **kwargs)
@@ -97,16 +95,16 @@ def _write(error: Exception, message: str, as_json: bool) -> None:
     typer.echo(clean(message), err=True)
 
 
+def located(error: ModelError) -> list[dict[str, Any]]:
+    """Return the problems of a model file, as JSON says them."""
+    return [
+        {"file": error.source, "line": each.line, "column": each.column, "message": each.message}
+        for each in error.problems
+    ]
+
+
 def _as_dict(error: Exception) -> dict[str, Any]:
     described: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
     if isinstance(error, ModelError):
-        described["problems"] = [
-            {
-                "file": error.source,
-                "line": each.line,
-                "column": each.column,
-                "message": each.message,
-            }
-            for each in error.problems
-        ]
+        described["problems"] = located(error)
     return described

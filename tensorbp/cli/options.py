@@ -18,6 +18,7 @@ __all__ = [
     "Order",
     "Output",
     "Precision",
+    "Seed",
     "Sequence",
     "Wrt",
 ]
@@ -85,3 +86,4 @@ Output = Annotated[
         "--output", "-o", metavar="FILE", help="Write to a file, which appears when complete."
     ),
 ]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")]

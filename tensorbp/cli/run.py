@@ -16,8 +16,8 @@ from tensorbp.cli.options import (
     Json,
     Of,
     Order,
-    Output,
     Precision,
+    Seed,
     Wrt,
 )
 from tensorbp.cli.output import check_output, show, write
@@ -30,19 +30,15 @@ def run(
     file: File,
     data: Annotated[
         str | None,
-        typer.Option(
-            "--data", metavar="NPZ", help="The inputs, by name. By default random ones."
-        ),
+        typer.Option("--data", metavar="NPZ", help="The inputs, by name. By default random ones."),
     ] = None,
     parameters: Annotated[
         str | None,
         typer.Option(
-            "--parameters", metavar="NPZ", help="The parameters. By default initial ones."
+            "--parameters", metavar="NPZ", help="The parameters, by name. By default initial ones."
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of random inputs and initial parameters.")
-    ] = 0,
+    seed: Seed = 0,
     of: Of = Derivative.GRADIENT,
     at: At = None,
     wrt: Wrt = None,
@@ -64,6 +60,28 @@ def run(
         check_output(output)
     registry = load_registry()
     model = load_model(file, dim, registry)
-    from tensorbp.cli.computation import arrays_to_save, compute, prepare, save, summary
-    from tensorbp.report.json_text import json_text
-    from tensorbp.report.run_text import run_report
+    from tensorbp.cli.arrays import fitting, given_inputs, given_parameters
+    from tensorbp.cli.computation import Computation
+    from tensorbp.cli.query import ask
+    from tensorbp.cli.random_inputs import random_inputs
+
+    inputs = None
+    if data is not None:
+        inputs = given_inputs(data, model, dtype.value)
+        model = fitting(model, inputs)
+    computation = Computation(ask(model, of, at, wrt), dtype.value, order)
+    theta = given_parameters(parameters, model, seed, dtype.value)
+    if inputs is None:
+        inputs = random_inputs(model, registry, seed)
+    computation.run({**inputs, **theta})
+    if output is not None:
+        computation.save(output)
+    result = computation.result(model)
+    if json:
+        from tensorbp.report.json_text import json_text
+
+        write(json_text(result.to_dict()))
+    else:
+        from tensorbp.report.run_text import run_report
+
+        show(run_report(result))

@@ -1,0 +1,130 @@
+"""Computing a derivative: planning it, running the program, summing up and saving what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorbp.cli.memory import require_memory
+from tensorbp.cli.options import Derivative, Sequence
+from tensorbp.cli.output import unwritable
+from tensorbp.cli.query import Query
+from tensorbp.execution import StructuredMap, compile
+from tensorbp.model import Model, storage
+from tensorbp.report.run_text import FoundGradient, FoundMap, RunResult
+
+Arrays = dict[str, NDArray[Any]]
+
+__all__ = ["Computation"]
+
+
+class Computation:
+    """A derivative with the program that computes it, and the values that came out."""
+
+    def __init__(self, query: Query, dtype: str, order: Sequence | None) -> None:
+        """Plan a derivative.
+
+        Args:
+            query: which one.
+            dtype: the type of numbers.
+            order: a plain order, or None for a search.
+
+        Raises:
+            CommandError: it needs more memory than there is.
+        """
+        self.query = query
+        start = perf_counter()
+        self.program = compile(query.outputs, dtype, order=None if order is None else order.value)
+        self.planning_seconds = perf_counter() - start
+        require_memory(self.program.plan.peak_bytes, f"the {query.of}")
+        self.values: list[Any] = []
+        self.seconds = 0.0
+
+    def run(self, arrays: Mapping[str, Any]) -> None:
+        """Compute the values.
+
+        Args:
+            arrays: inputs and parameters, by name; those that the program does not read are left.
+
+        Raises:
+            CompileError: an array is missing, or of the wrong shape or kind.
+        """
+        given = {name: array for name, array in arrays.items() if name in self.program.names}
+        start = perf_counter()
+        self.values = self.program(given)
+        self.seconds = perf_counter() - start
+
+    def result(self, model: Model) -> RunResult:
+        """Return what came out, summed up."""
+        query = self.query
+        return RunResult(
+            model.name,
+            query.of.value,
+            model.dims,
+            _found_gradient(query, self.values)
+            if query.of is Derivative.GRADIENT
+            else _found_map(query, self.values[0]),
+            self.program.plan.flops,
+            self.planning_seconds,
+            self.seconds,
+        )
+
+    def save(self, output: str) -> None:
+        """Write the values to an ``.npz`` file; maps are written out, block by block.
+
+        Raises:
+            CommandError: the file cannot be written, or the written-out map is too large.
+        """
+        if self.query.of is Derivative.GRADIENT:
+            arrays = _gradients(self.query, self.values)
+        else:
+            arrays = _blocks(self.query, self.values[0])
+        with unwritable(output):
+            storage.save(output, arrays)
+
+
+def _found_gradient(query: Query, values: list[Any]) -> FoundGradient:
+    value, *gradients = values
+    return FoundGradient(
+        at=query.at,
+        value=float(value),
+        gradient_norm=sqrt(sum(float(np.vdot(each, each)) for each in gradients)),
+        gradient_size=sum(int(np.size(each)) for each in gradients),
+    )
+
+
+def _found_map(query: Query, found: StructuredMap) -> FoundMap:
+    return FoundMap(
+        at=query.at,
+        numbers=found.size,
+        dense_numbers=found.output.size * found.input.size,
+        bytes=found.nbytes,
+    )
+
+
+def _gradients(query: Query, values: list[Any]) -> Arrays:
+    """Return the value and ``gradient/SOURCE`` for each source."""
+    names = [query.at, *(f"gradient/{name}" for name in query.sources)]
+    return {name: np.asarray(each) for name, each in zip(names, values, strict=True)}
+
+
+def _blocks(query: Query, found: StructuredMap) -> Arrays:
+    """Return ``jacobian/SOURCE`` for each source, or ``hessian/SOURCE/SOURCE`` for each pair."""
+    sources = list(query.sources)
+    item_bytes = 8
+    require_memory(
+        found.output.size * found.input.size * item_bytes, f"the {query.of}, written out,"
+    )
+    rows = sources if query.of is Derivative.HESSIAN else [""]
+    return {
+        "/".join(part for part in (query.of.value, row, column) if part): np.asarray(
+            found.block(i, j).to_dense()
+        )
+        for i, row in enumerate(rows)
+        for j, column in enumerate(sources)
+    }

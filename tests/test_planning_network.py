@@ -1,0 +1,92 @@
+"""Networks and paths: what a path costs, and how paths are put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import opt_einsum
+from hypothesis import given
+from hypothesis import strategies as st
+from network_zoo import networks, paths_of, tree
+
+from tensorbp.planning.network import Network, in_sequence, pair_flops, spliced
+
+
+def equation(network: Network) -> str:
+    letters = {axis: opt_einsum.get_symbol(axis) for axis in network.sizes}
+    inputs = ",".join("".join(letters[axis] for axis in sorted(axes)) for axes in network.inputs)
+    return f"{inputs}->{''.join(letters[axis] for axis in sorted(network.output))}"
+
+
+def shapes(network: Network) -> list[tuple[int, ...]]:
+    return [tuple(network.sizes[axis] for axis in sorted(axes)) for axes in network.inputs]
+
+
+def without_lonely_axes(network: Network) -> Network:
+    """Axes of one factor alone are summed beforehand; the comparison starts after that."""
+    uses = [axis for axes in (*network.inputs, network.output) for axis in axes]
+    inputs = tuple(frozenset(a for a in axes if uses.count(a) > 1) for axes in network.inputs)
+    return Network(inputs, network.output, network.sizes)
+
+
+@given(networks(2, 6), st.data())
+def test_pairs_are_counted_as_opt_einsum_counts_them(network: Network, data: Any) -> None:
+    network = without_lonely_axes(network)
+    path = data.draw(paths_of(len(network.inputs)))
+    _, info = opt_einsum.contract_path(
+        equation(network),
+        *shapes(network),
+        shapes=True,
+        optimize=opt_einsum.paths.ssa_to_linear(path),
+    )
+    assert network.flops(path) == info.opt_cost
+
+
+@given(networks(1, 6), st.data())
+def test_what_is_left_of_a_path_is_the_output(network: Network, data: Any) -> None:
+    path = data.draw(paths_of(len(network.inputs)))
+    kept = [kept for _, kept in network.contractions(path)]
+    made = frozenset().union(*network.inputs)
+    if kept:
+        assert kept[-1] == network.output & made
+    assert all(axes <= made for axes in kept)
+
+
+@given(st.integers(0, 10**30), st.booleans())
+def test_a_sum_adds_an_addition_to_each_multiplication(volume: int, sums: bool) -> None:
+    assert pair_flops(volume, sums) == volume + sums * volume
+
+
+@given(st.integers(2, 8), st.booleans())
+def test_in_sequence_takes_every_factor_in_turn(count: int, backwards: bool) -> None:
+    order = list(range(count))[:: -1 if backwards else 1]
+    expected: Any = order[0]
+    for number in order[1:]:
+        expected = frozenset([expected, number])
+    assert tree(in_sequence(count, backwards), count) == expected
+
+
+def test_in_sequence_of_fewer_than_two_is_nothing() -> None:
+    assert in_sequence(0) == in_sequence(1) == in_sequence(1, backwards=True) == ()
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.data())
+def test_splicing_puts_one_tree_in_the_place_of_a_leaf(outer: int, inner: int, data: Any) -> None:
+    outer_path, inner_path = data.draw(paths_of(outer)), data.draw(paths_of(inner))
+    position = data.draw(st.integers(0, outer - 1))
+
+    def moved(node: Any) -> Any:
+        """The outer tree with its leaves renumbered and the inner tree put in."""
+        if isinstance(node, frozenset):
+            return frozenset(moved(each) for each in node)
+        if node == position:
+            return shifted(tree(inner_path, inner))
+        return node if node < position else node + inner - 1
+
+    def shifted(node: Any) -> Any:
+        if isinstance(node, frozenset):
+            return frozenset(shifted(each) for each in node)
+        return node + position
+
+    result = spliced(outer_path, outer, position, inner_path)
+    assert tree(result, outer + inner - 1) == moved(tree(outer_path, outer))
