@@ -3,6 +3,7 @@ __version__: str
 from .errors import CompileError as CompileError
 from .errors import LayerError as LayerError
 from .errors import ModelError as ModelError
+from .errors import OperandError as OperandError
 from .errors import ParameterError as ParameterError
 from .errors import PluginError as PluginError
 from .errors import ShapeError as ShapeError

@@ -13,6 +13,7 @@ __all__ = [
     "CompileError",
     "LayerError",
     "ModelError",
+    "OperandError",
     "ParameterError",
     "PluginError",
     "Problem",
@@ -33,6 +34,10 @@ class SignatureError(TensorbpError, ValueError):
 
 class ShapeError(TensorbpError, ValueError):
     """Shapes that do not fit together."""
+
+
+class OperandError(TensorbpError, TypeError):
+    """Something that is neither an expression nor a number where one is needed."""
 
 
 class LayerError(TensorbpError, ValueError):

@@ -20,9 +20,7 @@ __all__ = ["layers"]
 
 def layers(
     context: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A layer of which all is shown.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A layer of which all is shown.")] = None,
     json: Json = False,
 ) -> None:
     """List the layers, or show one: its arguments, parameters and Jacobian."""

@@ -46,7 +46,7 @@ class Sequence(StrEnum):
     FORWARD = "forward"
 
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="A model file; - is standard input.")]
+File = Annotated[str, typer.Argument(help="A model file; - is standard input.")]
 Of = Annotated[Derivative, typer.Option("--of", help="What is asked for.")]
 At = Annotated[
     str | None,

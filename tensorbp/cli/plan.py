@@ -68,9 +68,8 @@ def plan(
     from tensorbp.planning import plan as make_plan
 
     query = ask(model, of, at, wrt)
-    made = make_plan(
-        query.outputs, dtype.value, model.labels, order=None if order is None else order.value
-    )
+    labels = {query.target: query.at, **model.labels}
+    made = make_plan(query.outputs, dtype.value, labels, order=order.value if order else None)
     if form == TEXT:
         from tensorbp.report.console import paragraphs, words
         from tensorbp.report.plan_text import plan_report

@@ -24,6 +24,7 @@ class Query:
     Attributes:
         of: which derivative.
         at: the name of what is differentiated.
+        target: what is differentiated.
         sources: with respect to what, by name.
         outputs: what is to be computed: for a gradient the value and a gradient for each source,
             else one map.
@@ -31,6 +32,7 @@ class Query:
 
     of: Derivative
     at: str
+    target: Expression
     sources: dict[str, Expression]
     outputs: list[Wanted]
 
@@ -56,15 +58,15 @@ def ask(model: Model, of: Derivative, at: str | None, wrt: Sequence[str] | None)
     # With respect to one array the map starts from its space, not from a direct sum of one.
     several = listed[0] if len(listed) == 1 else listed
     if of is Derivative.JACOBIAN:
-        return Query(of, name, sources, [jacobian(target, several)])
+        return Query(of, name, target, sources, [jacobian(target, several)])
     if target.shape != ():
         raise CommandError(
             f"the {of} is that of one number, but '{name}' has shape {target.shape}; leave out "
             "--at for the loss, or ask with --of jacobian"
         )
     if of is Derivative.HESSIAN:
-        return Query(of, name, sources, [hessian(target, several)])
-    return Query(of, name, sources, [target, *gradient(target, listed)])
+        return Query(of, name, target, sources, [hessian(target, several)])
+    return Query(of, name, target, sources, [target, *gradient(target, listed)])
 
 
 def _target(model: Model, of: Derivative, at: str | None) -> tuple[str, Expression]:

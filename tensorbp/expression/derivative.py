@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import overload
 
 from tensorbp.algebra import Space
-from tensorbp.errors import ShapeError
+from tensorbp.errors import OperandError, ShapeError
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.map_expression import Jacobian, MapExpression
 from tensorbp.expression.node import Expression
@@ -44,7 +44,8 @@ def jacobian(y: Expressions, x: Expressions) -> MapExpression:
             map from a direct sum; usually variables.
 
     Raises:
-        ShapeError: the list is empty, or x is a variable of integers.
+        OperandError: something is no expression, or the list is empty.
+        ShapeError: x is a variable of integers.
     """
     targets, output = _space(y, "differentiate")
     sources, input_ = _space(x, "differentiate with respect to")
@@ -60,12 +61,18 @@ def jacobian(y: Expressions, x: Expressions) -> MapExpression:
 def _space(expressions: Expressions, purpose: str) -> tuple[tuple[Expression, ...], Space]:
     if isinstance(expressions, Expression):
         return (expressions,), Space.of(expressions.shape)
-    listed = tuple(expressions.values() if isinstance(expressions, Mapping) else expressions)
-    if not listed or not all(isinstance(each, Expression) for each in listed):
-        raise ShapeError(
+    listed = tuple(expressions.values()) if isinstance(expressions, Mapping) else expressions
+    if not isinstance(listed, list | tuple) or not listed:
+        raise OperandError(
             f"there must be an expression, or a list of expressions, to {purpose}; "
             f"found {expressions!r}"
         )
+    listed = tuple(listed)
+    for each in listed:
+        if not isinstance(each, Expression):
+            raise OperandError(
+                f"there must be expressions to {purpose}; found {type(each).__name__}"
+            )
     return listed, Space(tuple(each.shape for each in listed), is_sum=True)
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal, overload
 
 from tensorbp.algebra import Block, LinearMap, MapOperations, Number, Shape, Space
-from tensorbp.errors import ShapeError
+from tensorbp.errors import ShapeError, SignatureError
 from tensorbp.expression.node import Expression, operation
 
 __all__ = [
@@ -383,4 +383,9 @@ def linear_map(
     Raises:
         SignatureError: the signature cannot be read or does not fit the shapes.
     """
+    if "/" not in spec:
+        raise SignatureError(
+            f"signature '{spec}' has no input side: write 'factors -> output/input', with nothing "
+            "after the '/' for a map from numbers"
+        )
     return Explicit(LinearMap.from_signature(spec, *factors, output=output, input=input))

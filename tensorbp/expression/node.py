@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count
+from numbers import Integral, Real
 from threading import Lock
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from tensorbp.algebra import Number, Shape
-from tensorbp.errors import ShapeError
+from tensorbp.errors import OperandError, ShapeError
 
 __all__ = ["Expression", "Operator", "as_expression", "operation", "provides"]
 
@@ -155,11 +156,8 @@ class Expression:
 
 
 def _arithmetic(name: str, *operands: object) -> Expression:
-    """Apply an operation, or leave it to the other operand if that is no expression or number."""
-    for each in operands:
-        if not isinstance(each, Expression | int | float | Fraction):
-            return cast("Expression", NotImplemented)
-    result: Expression = operation(name)(*operands)
+    """Apply an operation to expressions and numbers."""
+    result: Expression = operation(name)(*[_checked(each) for each in operands])
     return result
 
 
@@ -167,14 +165,24 @@ def as_expression(value: Expression | Number) -> Expression:
     """Return an expression as it is, and a number as a constant without dimensions.
 
     Raises:
-        ShapeError: the value is neither.
+        OperandError: the value is neither.
     """
-    if isinstance(value, Expression):
-        return value
-    if not isinstance(value, int | float | Fraction):
-        raise ShapeError(
-            f"expected an expression or a number, found {type(value).__name__}; an array is given "
-            "by name to the compiled program, in its place stands a variable"
-        )
-    result: Expression = operation("constant")(value)
+    checked = _checked(value)
+    if isinstance(checked, Expression):
+        return checked
+    result: Expression = operation("constant")(checked)
     return result
+
+
+def _checked(value: object) -> Expression | Number:
+    """Return an expression or a number, numbers of numpy as Python's."""
+    if isinstance(value, Expression | int | float | Fraction):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise OperandError(
+        f"expected an expression or a number, found {type(value).__name__}; an array is given by "
+        "name to the compiled program, in its place stands a variable"
+    )

@@ -181,10 +181,10 @@ def _joined_sum(parts: Iterable[_Text]) -> str:
 def _with_coefficient(part: _Text, inside: int = SUM) -> str:
     """Return the text with its coefficient written: a fraction divides at the end."""
     number = simplify(part.coefficient)
-    if number == 1:
-        return part.inside(inside)
     if not part.text:
         return str(number)
+    if number == 1:
+        return part.inside(inside)
     sign = "-" if number < 0 else ""
     number = -number if number < 0 else number
     if isinstance(number, Fraction):
@@ -198,7 +198,7 @@ def _product(term: Term[Expression], operands: Sequence[_Text]) -> _Text:
     """Return the text of an einsum, index-free if rules can reduce it to one piece."""
     coefficient = simplify(term.coefficient * prod([each.coefficient for each in operands]))
     if not operands:
-        return _Text("1", coefficient=coefficient) if coefficient != 1 else _Text("1")
+        return _Text("", coefficient=coefficient)
     output = tuple([axis for dimension in term.output for axis in dimension])
     pieces = [
         replace(text, coefficient=1, axes=factor.axes)

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from io import StringIO
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -68,7 +67,7 @@ def key_values(entries: Iterable[tuple[str, str]]) -> Table:
 def paragraphs(*parts: RenderableType) -> Group:
     """Return parts with an empty line between them."""
     head, *tail = parts
-    return Group(head, *[Padding(each, (1, 0, 0, 0)) for each in tail])
+    return Group(head, *[each for part in tail for each in ("", part)])
 
 
 def plain_text(report: RenderableType) -> str:
