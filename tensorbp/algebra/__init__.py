@@ -14,6 +14,7 @@ from tensorbp.algebra.linear_map import LinearMap as LinearMap
 from tensorbp.algebra.linear_map import MapOperations as MapOperations
 from tensorbp.algebra.linear_map import Space as Space
 from tensorbp.algebra.merging import collect as collect
+from tensorbp.algebra.merging import compose as compose
 from tensorbp.algebra.merging import dense as dense
 from tensorbp.algebra.merging import merge as merge
 from tensorbp.algebra.signature import BoundSignature as BoundSignature

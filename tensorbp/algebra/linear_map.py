@@ -14,8 +14,8 @@ from math import prod
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from tensorbp.algebra.axes import Shape
-from tensorbp.algebra.merging import Total, collect, merge
+from tensorbp.algebra.axes import GroupingConflict, Shape
+from tensorbp.algebra.merging import Total, collect, compose, dense, merge
 from tensorbp.algebra.signature import Signature
 from tensorbp.algebra.term import Factor, Number, Tensor, Term, Value, reciprocal
 from tensorbp.errors import ShapeError
@@ -243,14 +243,25 @@ class LinearMap(MapOperations["LinearMap[Value]"], Generic[Value]):
             {(j, i): tuple([t.T for t in terms]) for (i, j), terms in self.blocks.items()},
         )
 
-    def compose(self, other: LinearMap[Value]) -> LinearMap[Value]:
-        """Return ``self @ other``; nothing is computed, every product of terms is written down."""
+    def compose(
+        self, other: LinearMap[Value], total: Total[Value] | None = None
+    ) -> LinearMap[Value]:
+        """Return ``self @ other``; nothing is computed, every product of terms is written down.
+
+        Args:
+            other: the map that is applied first.
+            total: writes a term out that groups axes without a common refinement with another's.
+
+        Raises:
+            ShapeError: the spaces do not fit.
+            GroupingConflict: there is such a term, and no ``total``.
+        """
         self.check_composable(other)
         blocks: dict[Block, tuple[Term[Value], ...]] = {}
         for (i, j), left in self.blocks.items():
             for (k, m), right in other.blocks.items():
                 if j == k:
-                    product = tuple([a.compose(b) for a in left for b in right])
+                    product = tuple([compose(a, b, total) for a in left for b in right])
                     blocks[i, m] = blocks.get((i, m), ()) + product
         return LinearMap(self.output, other.input, blocks)
 
@@ -272,28 +283,41 @@ class LinearMap(MapOperations["LinearMap[Value]"], Generic[Value]):
         """Return the map times a number."""
         return self._each(lambda term: term.scaled(number))
 
-    def diagonal(self) -> LinearMap[Value]:
+    def diagonal(self, total: Total[Value] | None = None) -> LinearMap[Value]:
         """Return the diagonal as a column: entries in which both sides agree.
+
+        Args:
+            total: writes a term out whose two sides group axes without a common refinement.
 
         Raises:
             ShapeError: the map does not go from a space to itself.
+            GroupingConflict: there is such a term, and no ``total``.
         """
         self.check_square("diagonal()")
         blocks = {
-            (i, 0): tuple([term.diagonal() for term in terms])
+            (i, 0): tuple([_agreeing(term, Term.diagonal, total) for term in terms])
             for (i, j), terms in self.blocks.items()
             if i == j
         }
         return LinearMap(self.output, Space.of(()), blocks)
 
-    def trace(self) -> LinearMap[Value]:
+    def trace(self, total: Total[Value] | None = None) -> LinearMap[Value]:
         """Return the sum of the diagonal, as a map from numbers to numbers.
+
+        Args:
+            total: writes a term out whose two sides group axes without a common refinement.
 
         Raises:
             ShapeError: the map does not go from a space to itself.
+            GroupingConflict: there is such a term, and no ``total``.
         """
         self.check_square("trace()")
-        terms = [term.trace() for (i, j), terms in self.blocks.items() for term in terms if i == j]
+        terms = [
+            _agreeing(term, Term.trace, total)
+            for (i, j), terms in self.blocks.items()
+            for term in terms
+            if i == j
+        ]
         return LinearMap(Space.of(()), Space.of(()), {(0, 0): tuple(terms)})
 
     def merged(self, total: Total[Value]) -> LinearMap[Value]:
@@ -332,3 +356,17 @@ class LinearMap(MapOperations["LinearMap[Value]"], Generic[Value]):
             self.input,
             {at: tuple([change(term) for term in terms]) for at, terms in self.blocks.items()},
         )
+
+
+def _agreeing(
+    term: Term[Value],
+    take: Callable[[Term[Value]], Term[Value]],
+    total: Total[Value] | None,
+) -> Term[Value]:
+    """Take the entries of a term in which both sides agree, written out first if it must be."""
+    try:
+        return take(term)
+    except GroupingConflict:
+        if total is None:
+            raise
+        return take(dense(term, total))

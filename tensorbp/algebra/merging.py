@@ -12,7 +12,7 @@ from dataclasses import replace
 from tensorbp.algebra.axes import Axis, Dimension, GroupingConflict, Unifier
 from tensorbp.algebra.term import Factor, Term, Value, simplify
 
-__all__ = ["collect", "dense", "merge"]
+__all__ = ["Total", "collect", "compose", "dense", "merge"]
 
 Total = Callable[[Sequence[Term[Value]]], Value]
 """Makes the value of a sum of tensors that all have the same output dimensions.
@@ -57,6 +57,22 @@ def dense(term: Term[Value], total: Total[Value]) -> Term[Value]:
         axes[len(term.output) :],
         dict(enumerate(value.shape)),
     )
+
+
+def compose(left: Term[Value], right: Term[Value], total: Total[Value] | None) -> Term[Value]:
+    """Return ``left @ right``; where they group axes in different ways, one is written out first.
+
+    Raises:
+        GroupingConflict: one must be written out, and there is no ``total`` to do it.
+    """
+    try:
+        return left.compose(right)
+    except GroupingConflict:
+        if total is None:
+            raise
+        if left.factors:
+            return dense(left, total).compose(right)
+        return left.compose(dense(right, total))
 
 
 def merge(terms: Sequence[Term[Value]], total: Total[Value]) -> Term[Value]:

@@ -65,7 +65,9 @@ class NumpyBackend:
         if array.dtype.kind not in "biufc":
             raise CompileError(f"input '{name}' must hold numbers, found dtype {array.dtype}")
         loses = array.dtype.kind in "fc" and not numpy.can_cast(array.dtype, dtype, "safe")
-        if loses and array.ndim:
+        # a number of Python is a float64 without dimensions, and welcome in a float32 program
+        is_number = array.dtype.kind == "f" and not array.ndim
+        if loses and not is_number:
             raise CompileError(
                 f"input '{name}' has dtype {array.dtype}, the program computes in {dtype}; compile "
                 f'it with dtype="{array.dtype}", or convert the array with .astype("{dtype}")'

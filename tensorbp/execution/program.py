@@ -125,7 +125,8 @@ class Program:
 
     def _map(self, output: MapOutput, result: Any) -> StructuredMap:
         planned: LinearMap[PlannedValue] = LinearMap(output.output, output.input, output.blocks)
-        arrays: LinearMap[Any] = planned.with_values(lambda value: result(value.number))
+        own = {number: result(number) for number in dict.fromkeys(output.numbers)}
+        arrays: LinearMap[Any] = planned.with_values(lambda value: own[value.number])
         return StructuredMap(arrays, partial(_compute, self.dtype, self.backend))
 
 

@@ -64,7 +64,7 @@ class StructuredMap(MapOperations["StructuredMap"]):
 
     def compose(self, other: StructuredMap) -> StructuredMap:
         """Return the map that applies ``other`` first, then this one; nothing is computed."""
-        return self._of(self.map.compose(other.map))
+        return self._of(self.map.compose(other.map, self._total))
 
     def plus(self, other: StructuredMap) -> StructuredMap:
         """Return the sum of two maps between the same spaces; nothing is computed."""
@@ -85,11 +85,11 @@ class StructuredMap(MapOperations["StructuredMap"]):
 
     def diagonal(self) -> Any:
         """Return the entries in which output and input agree; a list for a direct sum."""
-        return self._tensors(self.map.diagonal())
+        return self._tensors(self.map.diagonal(self._total))
 
     def trace(self) -> Any:
         """Return the sum of the diagonal."""
-        return self._tensors(self.map.trace())
+        return self._tensors(self.map.trace(self._total))
 
     def to_dense(self) -> Any:
         """Return the map as one array of shape output + input, all deltas written out.
@@ -125,6 +125,9 @@ class StructuredMap(MapOperations["StructuredMap"]):
         ]
         arrays = self._run(wanted)
         return arrays if column.output.is_sum else arrays[0]
+
+    def _total(self, terms: Sequence[Term[Any]]) -> Any:
+        return self._run([(list(terms), terms[0].output_shape)])[0]
 
     def _run(self, wanted: Sequence[tuple[list[Term[Any]], tuple[int, ...]]]) -> list[Any]:
         """Compute sums of terms."""

@@ -15,7 +15,18 @@ from typing import ClassVar
 from tensorbp.algebra import Dimension, Factor, Number, Shape, Term, Unifier, simplify
 from tensorbp.algebra.axes import GroupingConflict
 from tensorbp.errors import ShapeError
-from tensorbp.expression.einsum import Einsum, constant, contract, einsum, is_view, term_of
+from tensorbp.expression.einsum import (
+    Einsum,
+    Keeps,
+    constant,
+    contract,
+    einsum,
+    is_view,
+    keeps_all,
+    keeps_none,
+    product,
+    term_of,
+)
 from tensorbp.expression.node import Expression, as_expression, provides
 
 __all__ = [
@@ -53,18 +64,26 @@ class Add:
         return shapes[0]
 
 
-def linear_combination(pairs: Sequence[tuple[Number, Expression]]) -> Expression:
-    """Return Σ c_k x_k for expressions of one shape, equal ones collected, zeros dropped."""
+def linear_combination(
+    pairs: Sequence[tuple[Number, Expression]], keeps: Keeps = keeps_none
+) -> Expression:
+    """Return Σ c_k x_k for expressions of one shape, equal ones collected, zeros dropped.
+
+    Args:
+        pairs: the numbers and the expressions.
+        keeps: which expressions stay whole, though they are views times a number.
+    """
     coefficients: dict[Expression, Number] = {}
     for number, value in pairs:
-        number, value = _unscaled(number, value)
+        if not keeps(value):
+            number, value = _unscaled(number, value)
         coefficients[value] = coefficients.get(value, 0) + number
     kept = {v: simplify(c) for v, c in coefficients.items() if c != 0 and not _is_zero(v)}
     if not kept:
         return constant(0, pairs[0][1].shape)
     if len(kept) == 1:
         ((value, number),) = kept.items()
-        return _scaled(number, value)
+        return _scaled(number, value, keeps)
     return Expression.of(Add(tuple(kept.values())), *kept)
 
 
@@ -81,15 +100,15 @@ def _is_zero(value: Expression) -> bool:
     return isinstance(value.operator, Einsum) and value.operator.coefficient == 0
 
 
-def _scaled(number: Number, value: Expression) -> Expression:
+def _scaled(number: Number, value: Expression, keeps: Keeps) -> Expression:
     axes = tuple([(axis,) for axis in range(value.ndim)])
     sizes = dict(enumerate(value.shape))
-    return contract(Term.of(number, [Factor(value, axes)], axes, (), sizes))
+    return contract(Term.of(number, [Factor(value, axes)], axes, (), sizes), keeps)
 
 
-def total(terms: Sequence[Term[Expression]]) -> Expression:
+def total(terms: Sequence[Term[Expression]], keeps: Keeps = keeps_none) -> Expression:
     """Return the sum of tensors, given as terms without input side, as one expression."""
-    return linear_combination([(1, contract(term)) for term in terms])
+    return linear_combination([(1, contract(term, keeps)) for term in terms], keeps)
 
 
 def broadcast_shape(*shapes: Shape) -> Shape:
@@ -128,7 +147,7 @@ def broadcast_to(x: Expression, shape: Shape) -> Expression:
         for axis, size in enumerate(x.shape)
     ]
     output = [(axis,) for axis in range(len(shape))]
-    return contract(Term.of(1, [Factor(x, tuple(dimensions))], output, (), dict(enumerate(shape))))
+    return product(Term.of(1, [Factor(x, tuple(dimensions))], output, (), dict(enumerate(shape))))
 
 
 @provides("add")
@@ -146,7 +165,9 @@ def subtract(left: Expression | Number, right: Expression | Number) -> Expressio
 def _combination(pairs: Sequence[tuple[Number, Expression | Number]]) -> Expression:
     values = [(number, as_expression(value)) for number, value in pairs]
     shape = broadcast_shape(*[value.shape for _, value in values])
-    return linear_combination([(number, broadcast_to(value, shape)) for number, value in values])
+    return linear_combination(
+        [(number, broadcast_to(value, shape)) for number, value in values], keeps_all
+    )
 
 
 @provides("multiply")
@@ -156,7 +177,7 @@ def multiply(*operands: Expression | Number) -> Expression:
     shape = broadcast_shape(*[value.shape for value in values])
     axes = tuple([(axis,) for axis in range(len(shape))])
     factors = [Factor(broadcast_to(value, shape), axes) for value in values]
-    return contract(Term.of(1, factors, axes, (), dict(enumerate(shape))))
+    return product(Term.of(1, factors, axes, (), dict(enumerate(shape))))
 
 
 @provides("matmul")
@@ -257,7 +278,7 @@ def _reduction(
             output.append(())
     every = tuple([(k,) for k in range(x.ndim)])
     sizes = dict(enumerate(x.shape))
-    return contract(Term.of(coefficient, [Factor(x, every)], output, (), sizes))
+    return product(Term.of(coefficient, [Factor(x, every)], output, (), sizes))
 
 
 @provides("transpose")
@@ -276,7 +297,7 @@ def transpose(x: Expression, axes: Sequence[int] | None = None) -> Expression:
         )
     every = tuple([(k,) for k in range(x.ndim)])
     output = [(k,) for k in positions]
-    return contract(Term.of(1, [Factor(x, every)], output, (), dict(enumerate(x.shape))))
+    return product(Term.of(1, [Factor(x, every)], output, (), dict(enumerate(x.shape))))
 
 
 def reshape(x: Expression, shape: Sequence[int]) -> Expression:
@@ -298,7 +319,7 @@ def reshape(x: Expression, shape: Sequence[int]) -> Expression:
         unifier.equate(_joined(old), _joined(new))
     except GroupingConflict:
         return reshape(_flattened(x), target)
-    return contract(
+    return product(
         Term.of(
             1,
             [Factor(x, unifier.expand_all(old))],
@@ -316,7 +337,7 @@ def _joined(dimensions: Sequence[Dimension]) -> Dimension:
 def _flattened(x: Expression) -> Expression:
     old = tuple([(k,) for k in range(x.ndim)])
     sizes = dict(enumerate(x.shape))
-    return contract(Term.of(1, [Factor(x, old)], [_joined(old)], (), sizes))
+    return product(Term.of(1, [Factor(x, old)], [_joined(old)], (), sizes))
 
 
 def _completed(shape: Shape, x: Expression) -> Shape:

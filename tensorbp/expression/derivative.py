@@ -71,7 +71,8 @@ def _space(expressions: Expressions, purpose: str) -> tuple[tuple[Expression, ..
     for each in listed:
         if not isinstance(each, Expression):
             raise OperandError(
-                f"there must be expressions to {purpose}; found {type(each).__name__}"
+                f"there must be an expression, or a list of expressions, to {purpose}; found "
+                f"{type(each).__name__} in the list"
             )
     return listed, Space(tuple(each.shape for each in listed), is_sum=True)
 

@@ -7,6 +7,7 @@ transposition, a broadcast, a reshape, a diagonal or the writing of one: a view.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,7 +25,20 @@ from tensorbp.algebra import (
 from tensorbp.errors import SignatureError
 from tensorbp.expression.node import Expression, as_expression, provides
 
-__all__ = ["Einsum", "constant", "contract", "einsum", "is_view", "jacobian_of_operand", "term_of"]
+__all__ = [
+    "Einsum",
+    "Keeps",
+    "absorb_views",
+    "constant",
+    "contract",
+    "einsum",
+    "is_view",
+    "jacobian_of_operand",
+    "keeps_all",
+    "keeps_none",
+    "product",
+    "term_of",
+]
 
 
 @dataclass(frozen=True)
@@ -78,18 +92,45 @@ def is_view(node: Expression) -> bool:
     return isinstance(operator, Einsum) and len(node.operands) < 2 and not operator.summed
 
 
-def contract(term: Term[Expression]) -> Expression:
+Keeps = Callable[[Expression], bool]
+"""Says which factors of a product stay whole, though they are views of something else."""
+
+
+def keeps_none(value: Expression) -> bool:
+    """Let every view be absorbed."""
+    del value
+    return False
+
+
+def keeps_all(value: Expression) -> bool:
+    """Let constants be absorbed, and nothing else."""
+    return bool(value.operands)
+
+
+def product(term: Term[Expression]) -> Expression:
+    """Return a tensor (a term without input side) as a node that reads its factors as they are.
+
+    It is how the user's graph is built: each node of it can be differentiated with respect to.
+    """
+    return contract(term, keeps_all)
+
+
+def contract(term: Term[Expression], keeps: Keeps = keeps_none) -> Expression:
     """Return a tensor (a term without input side) as an expression.
 
     Views among the factors are absorbed: a transposition or a constant costs nothing in a product.
+
+    Args:
+        term: the tensor.
+        keeps: which views are not absorbed.
     """
-    term = absorb_views(term)
+    term = absorb_views(term, keeps)
     if term.coefficient == 0:
         term = Term.of(0, (), term.output, (), term.sizes)
     flat = [axis for dimension in term.output for axis in dimension]
     if len(set(flat)) < len(flat) and (len(term.factors) > 1 or term.factor_axes - set(flat)):
         kept = [(axis,) for axis in dict.fromkeys(flat) if axis in term.factor_axes]
-        inner = contract(Term.of(term.coefficient, term.factors, kept, (), term.sizes))
+        inner = contract(Term.of(term.coefficient, term.factors, kept, (), term.sizes), keeps)
         term = Term.of(1, [Factor(inner, tuple(kept))], term.output, (), term.sizes)
     if len(term.factors) == 1 and term.coefficient == 1:
         (factor,) = term.factors
@@ -106,12 +147,12 @@ def contract(term: Term[Expression]) -> Expression:
     )
 
 
-def absorb_views(term: Term[Expression]) -> Term[Expression]:
-    """Replace each factor that is a view by what it views."""
+def absorb_views(term: Term[Expression], keeps: Keeps = keeps_none) -> Term[Expression]:
+    """Replace each factor that is a view, and not to be kept, by what it views."""
     position = 0
     while position < len(term.factors):
         value = term.factors[position].value
-        if is_view(value):
+        if is_view(value) and not keeps(value):
             try:
                 term = term.inlined(position, term_of(value))
                 continue
@@ -155,7 +196,7 @@ def einsum(spec: str, *operands: Expression) -> Expression:
     operands = tuple(as_expression(each) for each in operands)
     bound = signature.bind(tuple(each.shape for each in operands))
     factors = [Factor(v, d) for v, d in zip(operands, bound.factors, strict=True)]
-    return contract(Term.of(signature.sign, factors, bound.output, (), bound.sizes))
+    return product(Term.of(signature.sign, factors, bound.output, (), bound.sizes))
 
 
 def jacobian_of_operand(node: Expression, position: int) -> Term[Expression]:

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
-from tensorbp.algebra import Block, GroupingConflict, LinearMap, Space, Term, collect, dense, merge
-from tensorbp.algebra.merging import Total
+from tensorbp.algebra import Block, LinearMap, Space, Term, collect, compose, merge
 from tensorbp.expression.linearization import LinearizedGraph, Terms, Vertex
 from tensorbp.expression.node import Expression
 
@@ -102,7 +101,7 @@ class _Elimination:
                 if self._is_wanted(u, v):
                     outgoing = self.edges[vertex, v]
                     total = partial(self.total, vertex)
-                    products = [_product(a, b, total) for a in outgoing for b in incoming]
+                    products = [compose(a, b, total) for a in outgoing for b in incoming]
                     self._add((u, v), tuple(products), vertex)
         for v in after:
             del self.edges[vertex, v]
@@ -127,15 +126,3 @@ class _Elimination:
             for (u, v), terms in self.edges.items()
             if self.wanted((self.row[v], self.column[u]))
         }
-
-
-def _product(
-    left: Term[Expression], right: Term[Expression], total: Total[Expression]
-) -> Term[Expression]:
-    """Compose two terms; where they group axes in different ways, one is reshaped first."""
-    try:
-        return left.compose(right)
-    except GroupingConflict:
-        if left.factors:
-            return dense(left, total).compose(right)
-        return left.compose(dense(right, total))

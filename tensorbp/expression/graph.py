@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from tensorbp.expression.map_expression import Entries, MapExpression
 from tensorbp.expression.node import Expression
 
-__all__ = ["between", "dependencies", "topological_order", "variables"]
+Wanted = Expression | MapExpression
+"""What a query may ask for."""
+
+__all__ = ["Wanted", "between", "dependencies", "maps_of", "topological_order", "variables"]
 
 
 def dependencies(node: Expression) -> Sequence[Expression]:
@@ -72,6 +75,23 @@ def between(targets: Iterable[Expression], sources: Iterable[Expression]) -> lis
             reached.add(node)
             order.append(node)
     return order
+
+
+def maps_of(wanted: Iterable[Wanted]) -> list[MapExpression]:
+    """Return all maps in a query, those inside the targets of others first."""
+    found: dict[MapExpression, None] = {}
+    direct: list[MapExpression] = []
+    roots: list[Expression] = []
+    for each in wanted:
+        if isinstance(each, MapExpression):
+            direct.append(each)
+            roots += each.dependencies
+        else:
+            roots.append(each)
+    for node in topological_order(roots):
+        if isinstance(node.operator, Entries):
+            found[node.operator.map] = None
+    return [*found, *(each for each in dict.fromkeys(direct) if each not in found)]
 
 
 def variables(roots: Iterable[Expression]) -> list[Expression]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tensorbp.algebra import Factor, LinearMap, Number, Shape, Term, simplify
 from tensorbp.errors import LayerError
 from tensorbp.expression.arithmetic import Add
-from tensorbp.expression.einsum import Einsum, absorb_views, jacobian_of_operand
+from tensorbp.expression.einsum import Einsum, jacobian_of_operand
 from tensorbp.expression.graph import between
 from tensorbp.expression.layer import Primitive
 from tensorbp.expression.map_expression import (
@@ -69,7 +70,7 @@ class LinearizedGraph:
 
 
 def local_jacobian(
-    node: Expression, wanted: Callable[[Expression], bool]
+    node: Expression, wanted: Callable[[Expression], bool], resolver: Resolver
 ) -> list[tuple[Expression, Terms]]:
     """Return the terms of the Jacobian of a node with respect to the operands that are wanted."""
     operator = node.operator
@@ -95,7 +96,7 @@ def local_jacobian(
                 f"none of its operands {', '.join(names)}"
             )
     return [
-        (each, _bound(declared[name].terms, node, each))
+        (each, _bound(declared[name].terms, node, each, resolver))
         for name, each in zip(names, node.operands, strict=True)
         if name in declared and wanted(each)
     ]
@@ -110,46 +111,60 @@ def _bound(
     declared: Sequence[tuple[Number, str, tuple[Expression, ...]]],
     node: Expression,
     operand: Expression,
+    resolver: Resolver,
 ) -> Terms:
     """Give the declared signatures the shapes of a node."""
     terms = []
     for number, spec, factors in declared:
         bound: LinearMap[Expression] = LinearMap.from_signature(
-            spec, *factors, output=node.shape, input=operand.shape
+            spec,
+            *[resolver.expression(factor) for factor in factors],
+            output=node.shape,
+            input=operand.shape,
         )
         for term in bound.terms:
-            absorbed = absorb_views(term)
+            absorbed = resolver.absorbed(term)
             if absorbed.coefficient != 0:
                 terms.append(absorbed.scaled(simplify(number)))
     return tuple(terms)
 
 
-def linearize(
-    wanted: MapExpression, resolve: Callable[[Expression], Expression]
-) -> LinearizedGraph:
+class Resolver(Protocol):
+    """What linearisation needs to know of the resolution that it serves."""
+
+    def expression(self, expression: Expression) -> Expression:
+        """Return an equal expression in which no map is left."""
+
+    def absorbed(self, term: Term[Expression]) -> Term[Expression]:
+        """Return an equal term in which no factor is a view, but those to be kept."""
+
+
+def linearize(wanted: MapExpression, resolver: Resolver) -> LinearizedGraph:
     """Return the linearised graph of a map.
 
     Args:
         wanted: the map.
-        resolve: replaces, in an expression, every map by its entries.
+        resolver: works out the maps that are met in the expressions.
     """
     if isinstance(wanted, Jacobian):
-        return _of_jacobian(wanted, resolve)
+        return _of_jacobian(wanted, resolver)
     if isinstance(wanted, Explicit):
-        return _of_explicit(wanted, resolve)
+        return _of_explicit(wanted, resolver)
     if isinstance(wanted, Transposed):
-        return _transposed(linearize(wanted.map, resolve))
+        return _transposed(linearize(wanted.map, resolver))
     if isinstance(wanted, Scaled):
-        return _scaled(linearize(wanted.map, resolve), wanted.number)
+        return _scaled(linearize(wanted.map, resolver), wanted.number)
     if isinstance(wanted, Product):
-        return _chained(linearize(wanted.right, resolve), linearize(wanted.left, resolve), wanted)
+        return _chained(linearize(wanted.right, resolver), linearize(wanted.left, resolver), wanted)
     assert isinstance(wanted, Sum)
-    return _side_by_side(linearize(wanted.left, resolve), linearize(wanted.right, resolve), wanted)
+    return _side_by_side(
+        linearize(wanted.left, resolver), linearize(wanted.right, resolver), wanted
+    )
 
 
-def _of_jacobian(wanted: Jacobian, resolve: Callable[[Expression], Expression]) -> LinearizedGraph:
-    targets = [resolve(each) for each in wanted.targets]
-    origins = [resolve(each) for each in wanted.sources]
+def _of_jacobian(wanted: Jacobian, resolver: Resolver) -> LinearizedGraph:
+    targets = [resolver.expression(each) for each in wanted.targets]
+    origins = [resolver.expression(each) for each in wanted.sources]
     nodes = between(targets, origins)
     vertices = {node: Vertex(node) for node in nodes}
     graph = LinearizedGraph(
@@ -160,7 +175,7 @@ def _of_jacobian(wanted: Jacobian, resolve: Callable[[Expression], Expression]) 
             graph.connect(source, vertices[origin], _identity(origin.shape))
     for node, vertex in vertices.items():
         if any(each in vertices for each in node.operands):
-            for operand, terms in local_jacobian(node, vertices.__contains__):
+            for operand, terms in local_jacobian(node, vertices.__contains__, resolver):
                 graph.connect(vertices[operand], vertex, terms)
     for target, sink in zip(targets, graph.sinks, strict=True):
         if target in vertices:
@@ -170,7 +185,7 @@ def _of_jacobian(wanted: Jacobian, resolve: Callable[[Expression], Expression]) 
     return graph
 
 
-def _of_explicit(wanted: Explicit, resolve: Callable[[Expression], Expression]) -> LinearizedGraph:
+def _of_explicit(wanted: Explicit, resolver: Resolver) -> LinearizedGraph:
     graph = LinearizedGraph(
         [Vertex() for _ in wanted.input.shapes], [Vertex() for _ in wanted.output.shapes]
     )
@@ -178,14 +193,14 @@ def _of_explicit(wanted: Explicit, resolve: Callable[[Expression], Expression]) 
         resolved = [
             Term(
                 term.coefficient,
-                tuple([Factor(resolve(f.value), f.dimensions) for f in term.factors]),
+                tuple([Factor(resolver.expression(f.value), f.dimensions) for f in term.factors]),
                 term.output,
                 term.input,
                 term.sizes,
             )
             for term in terms
         ]
-        graph.connect(graph.sources[j], graph.sinks[i], tuple(map(absorb_views, resolved)))
+        graph.connect(graph.sources[j], graph.sinks[i], tuple(map(resolver.absorbed, resolved)))
     return graph
 
 

@@ -67,7 +67,7 @@ class _Text:
 @provides("formula")
 def formula(expression: Expression) -> str:
     """Return the text of an expression, maps worked out from their smaller side."""
-    return _Printer([Resolution().expression(expression)]).text()
+    return _Printer([Resolution([expression]).expression(expression)]).text()
 
 
 @provides("map_formula")

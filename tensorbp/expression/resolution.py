@@ -5,15 +5,15 @@ What comes out is a graph without maps: einsums, sums and the nodes of layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tensorbp.algebra import Block, LinearMap, Space, Term
-from tensorbp.expression.arithmetic import total
-from tensorbp.expression.einsum import constant
+from tensorbp.expression.arithmetic import Add, linear_combination, total
+from tensorbp.expression.einsum import Einsum, absorb_views, constant, contract, term_of
 from tensorbp.expression.elimination import Order, eliminate, elimination_order
-from tensorbp.expression.graph import topological_order
+from tensorbp.expression.graph import Wanted, maps_of, topological_order
 from tensorbp.expression.linearization import Vertex, linearize
-from tensorbp.expression.map_expression import Entries, MapExpression
+from tensorbp.expression.map_expression import Entries, Jacobian, MapExpression
 from tensorbp.expression.node import Expression, provides
 
 __all__ = ["Resolution", "natural_order"]
@@ -32,11 +32,14 @@ def natural_order(wanted: MapExpression) -> Order:
 @provides("worked_out")
 def worked_out(wanted: MapExpression) -> LinearMap[Expression]:
     """Return a map worked out in its natural order."""
-    return Resolution().map(wanted)
+    return Resolution([wanted]).map(wanted)
 
 
 class Resolution:
     """Works out maps, each in an order of its own, and remembers what it worked out.
+
+    On the way views are absorbed by what reads them, so that a transposition in the user's graph is
+    no obstacle to the products around it. What a map differentiates with respect to stays whole.
 
     Attributes:
         labels: for nodes of the given graph, the name of the layer they belong to; the nodes that
@@ -45,11 +48,20 @@ class Resolution:
 
     def __init__(
         self,
+        wanted: Iterable[Wanted],
         order_of: Callable[[MapExpression], Order] = natural_order,
         labels: Mapping[Expression, str] | None = None,
     ) -> None:
         self.labels = dict(labels or {})
         self._order_of = order_of
+        self._sources = {
+            source
+            for each in maps_of(wanted)
+            for leaf in each.leaves
+            if isinstance(leaf, Jacobian)
+            for source in leaf.sources
+        }
+        self._kept: set[Expression] = set()
         self._resolved: dict[Expression, Expression] = {}
         self._maps: dict[tuple[MapExpression, bool], LinearMap[Expression]] = {}
 
@@ -57,12 +69,19 @@ class Resolution:
         """Return an equal expression in which no map is left."""
         for node in topological_order([expression], self._unresolved):
             if node not in self._resolved:
-                self._resolved[node] = self._resolve(node)
+                resolved = self._resolve(node)
+                if node in self._sources:
+                    self._kept.add(resolved)
+                self._resolved[node] = self._resolved[resolved] = resolved
         return self._resolved[expression]
 
     def map(self, wanted: MapExpression) -> LinearMap[Expression]:
         """Return a map worked out: for each block one term with at most one factor."""
-        return self._eliminated(wanted, only_diagonal=False).merged(total)
+        return self._eliminated(wanted, only_diagonal=False).merged(self._total)
+
+    def absorbed(self, term: Term[Expression]) -> Term[Expression]:
+        """Return an equal term in which no factor is a view, but those that are kept."""
+        return absorb_views(term, self._kept.__contains__)
 
     def _unresolved(self, node: Expression) -> Sequence[Expression]:
         if node in self._resolved:
@@ -78,9 +97,15 @@ class Resolution:
         if isinstance(operator, Entries):
             return self._entries(operator, node)
         operands = [self._resolved[each] for each in node.operands]
-        if all(new is old for new, old in zip(operands, node.operands, strict=True)):
+        if not operands:
             return node
         resolved = Expression.of(operator, *operands)
+        is_source = node in self._sources
+        if isinstance(operator, Einsum) and not is_source:
+            resolved = contract(term_of(resolved), self._kept.__contains__)
+        elif isinstance(operator, Add) and not is_source:
+            pairs = list(zip(operator.coefficients, operands, strict=True))
+            resolved = linear_combination(pairs, self._kept.__contains__)
         if node in self.labels:
             self.labels.setdefault(resolved, self.labels[node])
         return resolved
@@ -92,27 +117,31 @@ class Resolution:
         else:
             square = self._eliminated(entries.map, only_diagonal=True)
             if entries.form == "trace":
-                tensors = list(square.trace().terms)
+                tensors = list(square.trace(self._total).terms)
             else:
-                tensors = list(square.block(*entries.block).diagonal().terms)
-        return total(tensors) if tensors else constant(0, node.shape)
+                tensors = list(square.block(*entries.block).diagonal(self._total).terms)
+        return self._total(tensors) if tensors else constant(0, node.shape)
 
     def _eliminated(self, wanted: MapExpression, only_diagonal: bool) -> LinearMap[Expression]:
         """Return a map as sums of terms, after elimination of all that lies between its ends."""
         key = (wanted, only_diagonal)
         if key not in self._maps:
-            graph = linearize(wanted, self.expression)
+            graph = linearize(wanted, self)
             order = elimination_order(graph, self._order_of(wanted))
             spaces: tuple[Space, Space] = (wanted.output, wanted.input)
 
             def is_wanted(block: Block) -> bool:
                 return not only_diagonal or block[0] == block[1]
 
-            self._maps[key] = eliminate(graph, order, self._total, spaces, is_wanted)
+            self._maps[key] = eliminate(graph, order, self._total_at, spaces, is_wanted)
         return self._maps[key]
 
-    def _total(self, vertex: Vertex, terms: Sequence[Term[Expression]]) -> Expression:
-        value = total(terms)
+    def _total(self, terms: Sequence[Term[Expression]]) -> Expression:
+        return total(terms, self._kept.__contains__)
+
+    def _total_at(self, vertex: Vertex, terms: Sequence[Term[Expression]]) -> Expression:
+        """Return a sum of tensors, labelled as belonging to a vertex."""
+        value = self._total(terms)
         label = self.labels.get(vertex.node) if vertex.node is not None else None
         if label is not None:
             for node in (value, *value.operands):

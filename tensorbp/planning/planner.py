@@ -8,7 +8,7 @@ evaluator, and taken if they are cheaper: no plan costs more than the cheaper of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal, cast
@@ -17,7 +17,7 @@ from tensorbp.algebra import Factor, LinearMap, Space, Term
 from tensorbp.algebra.linear_map import Block
 from tensorbp.errors import CompileError
 from tensorbp.expression.elimination import ORDERS, Order
-from tensorbp.expression.graph import between, topological_order
+from tensorbp.expression.graph import Wanted, between, maps_of, topological_order
 from tensorbp.expression.map_expression import (
     Entries,
     Explicit,
@@ -45,7 +45,6 @@ from tensorbp.registry import default_registry
 
 __all__ = ["Outputs", "Wanted", "flattened", "plan"]
 
-Wanted = Expression | MapExpression
 Outputs = Wanted | Sequence[Wanted | Sequence[Wanted]]
 Orders = dict[MapExpression, Order]
 Contractions = Literal["plain", "along", "across"]
@@ -149,8 +148,8 @@ class _Planner:
         graph = topological_order([root for each in wanted for root in _expressions_of(each)])
         self.labels = spread(labels, graph) if labels else {}
         self.finders = finders
-        self.maps = _maps_of(wanted)
-        self.inside = {below for each in self.maps for below in _maps_of(each.dependencies)}
+        self.maps = maps_of(wanted)
+        self.inside = {below for each in self.maps for below in maps_of(each.dependencies)}
 
     def plan(self, order: PlainOrder | None) -> Plan:
         natural: Orders = {each: natural_order(each) for each in self.maps}
@@ -213,7 +212,7 @@ class _Planner:
         """
         sources = {each: _stacked(each) if stacked else each for each in self.maps}
         known = {sources[each]: order for each, order in orders.items()} | orders
-        resolution = Resolution(lambda each: known[each], self.labels)
+        resolution = Resolution(self.wanted, lambda each: known[each], self.labels)
         outputs: list[Expression | LinearMap[Expression]] = []
         for each in self.wanted:
             if isinstance(each, MapExpression):
@@ -247,23 +246,6 @@ class _Planner:
 
 def _expressions_of(wanted: Wanted) -> list[Expression]:
     return [wanted] if isinstance(wanted, Expression) else wanted.dependencies
-
-
-def _maps_of(wanted: Iterable[Wanted]) -> list[MapExpression]:
-    """Return all maps in a query, those inside the targets of others first."""
-    found: dict[MapExpression, None] = {}
-    roots: list[Expression] = []
-    direct: list[MapExpression] = []
-    for each in wanted:
-        if isinstance(each, MapExpression):
-            direct.append(each)
-            roots += each.dependencies
-        else:
-            roots.append(each)
-    for node in topological_order(roots):
-        if isinstance(node.operator, Entries):
-            found[node.operator.map] = None
-    return [*found, *(each for each in dict.fromkeys(direct) if each not in found)]
 
 
 def _plain_order(wanted: MapExpression) -> Order:

@@ -41,34 +41,33 @@ def sentence(plan: Plan) -> str:
     >>> sentence(tb.plan(tb.gradient(c @ tb.tanh(B @ tb.tanh(A @ x)), x)))
     'Reverse order: 40 MFLOP and 76.4 MiB; plain forward mode would need 250 times the FLOPs.'
     """
-    if plan.order == "mixed":
-        reverse = _fewer(plan.flops, plan.baselines.reverse.flops)
-        forward = _fewer(plan.flops, plan.baselines.forward.flops)
+    name, flops = f"{plan.order.capitalize()} order", plan.flops
+    reverse, forward = plan.baselines.reverse.flops, plan.baselines.forward.flops
+    if not (flops and reverse and forward):
         return (
-            f"Mixed order: {flop_count(plan.flops)}, {reverse} reverse mode and {forward} "
-            "forward mode."
+            f"{name}: {flop_count(flops)}, where reverse mode needs {flop_count(reverse)} and "
+            f"forward mode {flop_count(forward)}."
         )
-    other = "forward" if plan.order == "reverse" else "reverse"
-    figures = plan.baselines.forward if plan.order == "reverse" else plan.baselines.reverse
+    if plan.order == "mixed":
+        return (
+            f"{name}: {flop_count(flops)}, {_fewer(flops, reverse)} reverse mode and "
+            f"{_fewer(flops, forward)} forward mode."
+        )
+    other, needed = ("forward", forward) if plan.order == "reverse" else ("reverse", reverse)
     return (
-        f"{plan.order.capitalize()} order: {flop_count(plan.flops)} and "
-        f"{byte_count(plan.peak_bytes)}; plain {other} mode would need "
-        f"{_times(figures.flops, plan.flops)}."
+        f"{name}: {flop_count(flops)} and {byte_count(plan.peak_bytes)}; plain {other} mode would "
+        f"need {_times(needed, flops)}."
     )
 
 
 def _fewer(flops: int, baseline: int) -> str:
-    """Return how a smaller number of FLOPs compares with that of a baseline."""
-    if not flops:
-        return f"not the {flop_count(baseline)} of"
+    """Return how a number of FLOPs compares with that of a baseline, which is no smaller."""
     factor = ratio(baseline, flops)
     return "as many as" if factor == "1" else f"{factor} times fewer than"
 
 
 def _times(flops: int, base: int) -> str:
     """Return how many FLOPs another order needs, seen from the plan."""
-    if not base or not flops:
-        return "as many" if flops == base else flop_count(flops)
     factor = ratio(flops, base)
     if factor == "1":
         return "as many FLOPs"
