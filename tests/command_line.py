@@ -37,6 +37,24 @@ layers: [{type: tanh}]
 """
 
 
+HUGE = """
+tensorbp: 1
+name: huge
+dims: {batch: 2048, width: 12288}
+inputs: {x: [batch, width], target: [batch, width]}
+blocks:
+  block:
+    layers:
+      - {type: layer_norm}
+      - {name: up, type: linear, units: 4*width}
+      - {type: gelu}
+      - {name: down, type: linear, units: width}
+      - {type: add, inputs: [previous, input]}
+layers: [{type: block, repeat: 96}]
+loss: {type: mean_squared_error}
+"""
+
+
 class Outcome:
     """What a command said, and its exit code."""
 
@@ -71,4 +89,6 @@ def process(
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": search, "PYTHONIOENCODING": "utf-8", **environment},
     )
-    return Outcome(result.returncode, result.stdout.decode(), result.stderr.decode())
+    return Outcome(
+        result.returncode, result.stdout.decode(errors="replace"), result.stderr.decode()
+    )

@@ -86,9 +86,7 @@ def least_flops(network: Network, is_contiguous: bool = False) -> int:
         else:
             (f, m, a), (g, n, b) = map(cost, node)
             flops, leaves, both = f + g, m | n, a | b
-        needed = network.output.union(
-            *[network.inputs[k] for k in everything if k not in leaves]
-        )
+        needed = network.output.union(*[network.inputs[k] for k in everything if k not in leaves])
         kept = both & needed
         if isinstance(node, tuple):
             flops += helpers.flop_count(both, both != kept, 2, network.sizes)

@@ -36,15 +36,16 @@ QUESTIONS: dict[str, Any] = {
     "jacobian of the input": lambda y, w, x: tb.jacobian(y, x),
     "all jacobians": lambda y, w, x: tb.jacobian(tb.sum(y, axis=1), w),
     "norms": lambda y, w, x: (
-        (J := tb.jacobian(tb.sum(y * y, axis=1), w)) @ J.T  # noqa: F841
-    ).diagonal(),
+        (
+            (J := tb.jacobian(tb.sum(y * y, axis=1), w)) @ J.T  # noqa: F841
+        ).diagonal()
+    ),
     "gram": lambda y, w, x: (J := tb.jacobian(tb.sum(y, axis=1), w)) @ J.T,
-    "second moment": lambda y, w, x: (
-        (J := tb.jacobian(tb.sum(y, axis=1), w)).T @ J
-    ).diagonal(),
+    "second moment": lambda y, w, x: ((J := tb.jacobian(tb.sum(y, axis=1), w)).T @ J).diagonal(),
     "curvature": lambda y, w, x: tb.hessian(tb.sum(y * y), w[-1]),
-    "curvature along": lambda y, w, x: tb.hessian(tb.sum(tb.sin(y)), w[0])
-    @ tb.variable("t", *w[0].shape),
+    "curvature along": lambda y, w, x: (
+        tb.hessian(tb.sum(tb.sin(y)), w[0]) @ tb.variable("t", *w[0].shape)
+    ),
 }
 
 

@@ -23,8 +23,7 @@ factorizations = st.sampled_from([0, 1, 2, 4, 6]).flatmap(
 def test_dimensions_made_equal_expand_to_the_same_axes(drawn: list[tuple]) -> None:
     unifier = Unifier({})
     pairs = [
-        tuple(tuple(unifier.fresh(size) for size in sizes) for sizes in both)
-        for _, *both in drawn
+        tuple(tuple(unifier.fresh(size) for size in sizes) for sizes in both) for _, *both in drawn
     ]
     for left, right in pairs:
         unifier.equate(left, right)
@@ -51,7 +50,9 @@ def test_what_is_not_made_equal_stays_apart(count: int, data: st.DataObject) -> 
 
 
 @given(st.lists(st.integers(2, 4), min_size=1, max_size=4), st.data())
-def test_a_group_is_split_into_the_axes_that_it_meets(sizes: list[int], data: st.DataObject) -> None:
+def test_a_group_is_split_into_the_axes_that_it_meets(
+    sizes: list[int], data: st.DataObject
+) -> None:
     unifier = Unifier({})
     whole = unifier.fresh(prod(sizes))
     parts = tuple(unifier.fresh(size) for size in sizes)

@@ -201,9 +201,7 @@ def test_what_does_not_fit_is_refused() -> None:
         a.trace,
     )
     refused(ShapeError, "expected an element of (7,), found one of (4,)", lambda: a(x))
-    refused(
-        ShapeError, "expected an element of (7,), found one of (4,) ⊕ (4,)", lambda: a(x, x)
-    )
+    refused(ShapeError, "expected an element of (7,), found one of (4,) ⊕ (4,)", lambda: a(x, x))
     with pytest.raises(SignatureError):
         LinearMap.from_signature("bi -> b/i", Array(np.zeros(5)))
     for strange in ("map", None, [1]):

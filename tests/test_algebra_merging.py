@@ -34,9 +34,7 @@ def test_merging_keeps_the_value(several: Terms) -> None:
 @given(sums(is_grouped=False))
 def test_a_merged_tensor_is_no_larger_than_the_deltas_of_all_terms_allow(several: Terms) -> None:
     """Positions that every term ties have one axis; one along which nothing changes has none."""
-    columns = [
-        tuple(term.sides[k][0] for term in several) for k in range(len(several[0].sides))
-    ]
+    columns = [tuple(term.sides[k][0] for term in several) for k in range(len(several[0].sides))]
     needed = 1
     for labels in set(columns):
         is_constant = all(

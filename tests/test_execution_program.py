@@ -173,9 +173,7 @@ def test_wrong_arrays_are_refused() -> None:
     refused(
         "input 'x' must have shape (3,), found (1, 3)", lambda: f({**good, "x": np.ones((1, 3))})
     )
-    refused(
-        "input 'x' must hold numbers, found dtype <U3", lambda: f({**good, "x": ["abc"] * 3})
-    )
+    refused("input 'x' must hold numbers, found dtype <U3", lambda: f({**good, "x": ["abc"] * 3}))
     refused(
         "input 'x' must hold numbers, found dtype object",
         lambda: f({**good, "x": np.array([None] * 3)}),

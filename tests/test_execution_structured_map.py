@@ -95,9 +95,7 @@ def test_diagonal_and_trace(pair: Any) -> None:
 def test_blocks(pair: Any) -> None:
     J = pair[0]
     rows = [
-        np.concatenate(
-            [as_matrix(J.block(i, j)) for j in range(len(J.input.shapes))], axis=1
-        )
+        np.concatenate([as_matrix(J.block(i, j)) for j in range(len(J.input.shapes))], axis=1)
         for i in range(len(J.output.shapes))
     ]
     assert close(np.concatenate(rows), as_matrix(J))

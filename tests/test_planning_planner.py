@@ -175,7 +175,8 @@ def test_value_gradient_and_hessian_compute_nothing_twice() -> None:
     """Every step is run on random arrays: no two make the same numbers, but for views."""
     y, weights, _ = mlp(6, 7, 5, 4)
     loss = tb.mean(y * y)
-    plan = tb.plan([loss, *tb.gradient(loss, weights), tb.hessian(loss, weights)])
+    hessians = [tb.hessian(loss, weight) for weight in weights]
+    plan = tb.plan([loss, *tb.gradient(loss, weights), *hessians])
     assert Counter(step.operation for step in plan.steps)["tanh"] == 2
     random = np.random.default_rng(0)
     values = {each.value: random.normal(size=each.shape) for each in plan.inputs}
@@ -269,9 +270,7 @@ def refused(text: str, act: Any) -> None:
 
 def test_what_cannot_be_planned() -> None:
     x = tb.variable("x", 5)
-    refused(
-        "there is nothing to compute: the list of outputs is empty", lambda: tb.plan([])
-    )
+    refused("there is nothing to compute: the list of outputs is empty", lambda: tb.plan([]))
     refused(
         "dtype must be one of float32, float64, complex128; found 'float16'",
         lambda: tb.plan(x, dtype="float16"),

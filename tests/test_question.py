@@ -59,7 +59,8 @@ def test_a_program_with_value_gradient_and_hessian_computes_each_forward_value_o
     operations = Counter(step.operation for step in plan.steps)
     assert operations["tanh"] == operations["sigmoid"] == operations["exp"] == 1
     computed = [
-        (step.operation, step.equation, step.operands, step.shape, str(step.arguments)) for step in plan.steps
+        (step.operation, step.equation, step.operands, step.shape, str(step.arguments))
+        for step in plan.steps
     ]
     assert len(set(computed)) == len(computed)
 

@@ -19,7 +19,8 @@ from tensorbp.report.check_text import check_report
 from tensorbp.report.console import clean, key_values, paragraphs, plain_text, table, words
 from tensorbp.report.json_text import json_text
 from tensorbp.report.layer_description import describe
-from tensorbp.report.layer_text import layer_page, layers_table
+from tensorbp.report.layer_list import layers_table
+from tensorbp.report.layer_text import layer_page
 from tensorbp.report.plan_steps import MOST_ROWS
 from tensorbp.report.plan_summary import sentence, totals_table
 from tensorbp.report.plan_text import MOST_STEPS, plan_report, plan_text

@@ -62,6 +62,9 @@ class MapOperations(ABC, Generic[Map]):
     output: Space
     input: Space
 
+    # numpy must leave ``array * map`` and ``map * array`` to this class, which refuses them
+    __array_ufunc__ = None
+
     @property
     @abstractmethod
     def T(self) -> Map:  # noqa: N802 - the transpose is written so everywhere

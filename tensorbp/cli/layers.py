@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,32 +27,22 @@ def layers(
     del context
     registry = load_registry()
     from tensorbp.report.json_text import json_text
-    from tensorbp.report.layer_text import layer_page, layers_table
 
     if name is not None:
+        from tensorbp.report.layer_text import layer_page
+
         description = _described(registry, name)
         if json:
             write(json_text(description.to_dict()))
         else:
             show(layer_page(description))
-    elif json:
-        write(json_text(_listed(registry)))
+        return
+    from tensorbp.report.layer_list import layers_list, layers_table
+
+    if json:
+        write(json_text(layers_list(registry)))
     else:
         show(layers_table(registry))
-
-
-def _listed(registry: Registry) -> list[dict[str, Any]]:
-    from tensorbp.report.layer_description import kind_of
-
-    return [
-        {
-            "name": name,
-            "formula": layer.formula,
-            "kind": kind_of(layer),
-            "plugin": registry.origin("layer", name).label,
-        }
-        for name, layer in registry.layers.items()
-    ]
 
 
 def _described(registry: Registry, name: str) -> LayerDescription:

@@ -6,6 +6,7 @@ others come through the plugin hook.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tensorbp.errors import CompileError, suggestion
@@ -29,6 +30,9 @@ class Backend(Protocol):
 
     def as_input(self, name: str, value: Any, dtype: str, kind: str) -> Any:
         """Return an argument as an array of the program's dtype, or raise `CompileError`."""
+
+    def owned(self, value: Any, operands: Sequence[Any]) -> Any:
+        """Return a value that shares no memory with the operands it was made of."""
 
     def as_result(self, value: Any, is_shared: bool) -> Any:
         """Return a result that nothing else refers to; a shared value is copied."""
@@ -54,7 +58,10 @@ class NumpyBackend:
         """
         import numpy
 
-        array = numpy.asarray(value)
+        try:
+            array = numpy.asarray(value)
+        except ValueError as error:
+            raise CompileError(f"input '{name}' is no array: {error}") from None
         if kind == "integer":
             if array.dtype.kind not in "iu":
                 raise CompileError(
@@ -74,6 +81,17 @@ class NumpyBackend:
             )
         return array.astype(dtype, copy=False)
 
+    def owned(self, value: Any, operands: Sequence[Any]) -> Any:
+        """Return the value, copied where it is a view of an operand or of a single number."""
+        import numpy
+
+        if not value.ndim:
+            return value
+        is_view = not value.flags.writeable or any(
+            numpy.may_share_memory(value, each) for each in operands
+        )
+        return value.copy() if is_view else value
+
     def as_result(self, value: Any, is_shared: bool) -> Any:
         """Return an array of its own, or a numpy scalar."""
         import numpy
@@ -81,7 +99,7 @@ class NumpyBackend:
         array = numpy.asarray(value)
         if not array.ndim:
             return array[()]
-        return array.copy() if is_shared or array.base is not None else array
+        return array.copy() if is_shared else array
 
 
 def find_backend(name: str) -> Backend:

@@ -10,12 +10,16 @@ from typing import Any
 from tensorbp.algebra import LinearMap
 from tensorbp.errors import CompileError, suggestion
 from tensorbp.execution.backends import Backend, find_backend
-from tensorbp.execution.kernels import kernel
+from tensorbp.execution.kernels import Kernel, kernel
 from tensorbp.execution.structured_map import StructuredMap
 from tensorbp.expression import Expression, MapExpression
-from tensorbp.planning import MapOutput, Outputs, Plan, PlannedInput, PlannedValue
+from tensorbp.expression.arithmetic import Add
+from tensorbp.expression.einsum import Einsum
+from tensorbp.expression.graph import variables
+from tensorbp.planning import MapOutput, Outputs, Plan, PlannedInput, PlannedValue, Step
 from tensorbp.planning import plan as make_plan
 from tensorbp.planning.plan import PlainOrder
+from tensorbp.planning.planner import flattened
 
 __all__ = ["Program", "compile"]
 
@@ -30,12 +34,18 @@ class Program:
     """
 
     def __init__(
-        self, plan: Plan, dtype: str, backend: Backend, groups: Sequence[int | None] = ()
+        self,
+        plan: Plan,
+        dtype: str,
+        backend: Backend,
+        groups: Sequence[int | None] = (),
+        unread: Sequence[str] = (),
     ) -> None:
         self.plan = plan
         self.dtype = dtype
         self.backend = backend.name
         self._backend = backend
+        self._unread = frozenset(unread)
         self._groups = groups or [None] * len(plan.outputs)
         self._inputs = {each.name: each for each in plan.inputs}
         if len(self._inputs) < len(plan.inputs):
@@ -45,11 +55,20 @@ class Program:
                 f"several variables of different shape or kind are named '{twice[0]}'; a program "
                 "takes its arrays by name, give each variable its own"
             )
-        xp = backend.namespace
+        results = {number for each in plan.outputs for number in _numbers(each)}
         self._steps = [
-            (step, kernel(step.operator, xp, dtype), dead)
+            (step, self._kernel(step, step.result in results), dead)
             for step, dead in zip(plan.steps, _dead_after(plan), strict=True)
         ]
+
+    def _kernel(self, step: Step, is_result: bool) -> Kernel:
+        """Return what carries out a step; a result gets memory of its own."""
+        run = kernel(step.operator, self._backend.namespace, self.dtype)
+        computes = isinstance(step.operator, Einsum | Add) and step.flops
+        if not is_result or computes:
+            return run
+        owned = self._backend.owned
+        return lambda *operands: owned(run(*operands), operands)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,7 +100,7 @@ class Program:
 
     def _checked(self, arrays: Mapping[str, Any]) -> dict[int, Any]:
         for name in arrays:
-            if name not in self._inputs:
+            if name not in self._inputs and name not in self._unread:
                 raise CompileError(
                     f"the program takes no input '{name}'{suggestion(name, self._inputs)}"
                 )
@@ -143,6 +162,11 @@ def _compiled(outputs: tuple[Expression, ...], dtype: str, backend: str) -> Prog
     return compile(list(outputs), dtype, backend)
 
 
+def _numbers(output: int | MapOutput) -> list[int]:
+    """Return the numbers of the values that make up an output."""
+    return [output] if isinstance(output, int) else output.numbers
+
+
 def _dead_after(plan: Plan) -> list[list[int]]:
     """Return, for each step, the values that nothing reads any more once it is done."""
     last: dict[int, int] = {}
@@ -151,7 +175,7 @@ def _dead_after(plan: Plan) -> list[list[int]]:
         for number in step.operands:
             last[number] = position
     for output in plan.outputs:
-        for number in [output] if isinstance(output, int) else output.numbers:
+        for number in _numbers(output):
             last.pop(number, None)
     for each in plan.inputs:
         last.pop(each.value, None)
@@ -186,7 +210,15 @@ def compile(
         CompileError: nothing to compute, an unknown dtype or backend, two variables of one name.
     """
     plan = make_plan(outputs, dtype, order=order)
-    return Program(plan, dtype, find_backend(backend), _groups(outputs))
+    return Program(plan, dtype, find_backend(backend), _groups(outputs), _names(outputs))
+
+
+def _names(outputs: Outputs) -> list[str]:
+    """Return the names of all variables; some may drop out, and may be given all the same."""
+    roots: list[Expression] = []
+    for each in flattened(outputs):
+        roots += each.dependencies if isinstance(each, MapExpression) else [each]
+    return [each.name for each in variables(roots)]
 
 
 def _groups(outputs: Outputs) -> list[int | None]:

@@ -81,7 +81,8 @@ class StructuredMap(MapOperations["StructuredMap"]):
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, StructuredMap):
             return self.compose(other)
-        return self._tensors(self.map(*(other if self.input.is_sum else [other])))
+        element = other if self.input.is_sum else [other]
+        return self._tensors(self.map(*[_as_array(each) for each in element]))
 
     def diagonal(self) -> Any:
         """Return the entries in which output and input agree; a list for a direct sum."""
@@ -148,6 +149,15 @@ class StructuredMap(MapOperations["StructuredMap"]):
             expressions.append(total(column.terms) if column.terms else constant(0, shape))
         given = {names[key]: array for key, array in arrays.items()}
         return self._compute(tuple(expressions), given)
+
+
+def _as_array(value: Any) -> Any:
+    """Return an array of any library as it is, and lists of numbers as an array of numpy."""
+    if hasattr(value, "shape"):
+        return value
+    import numpy
+
+    return numpy.asarray(value)
 
 
 def _assembled(blocks: dict[tuple[int, int], Any], output: Space, input: Space) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from tensorbp.expression.leaves import Variable
 from tensorbp.expression.map_expression import Entries, MapExpression
 from tensorbp.expression.node import Expression
 
@@ -94,9 +95,7 @@ def maps_of(wanted: Iterable[Wanted]) -> list[MapExpression]:
     return [*found, *(each for each in dict.fromkeys(direct) if each not in found)]
 
 
-def variables(roots: Iterable[Expression]) -> list[Expression]:
+def variables(roots: Iterable[Expression]) -> list[Variable]:
     """Return the variables below the roots, in the order of their making."""
-    from tensorbp.expression.leaves import Variable
-
-    found = [node for node in topological_order(roots) if isinstance(node.operator, Variable)]
-    return sorted(found, key=lambda node: node.serial)
+    nodes = sorted(topological_order(roots), key=lambda node: node.serial)
+    return [node.operator for node in nodes if isinstance(node.operator, Variable)]

@@ -210,6 +210,22 @@ class Jacobian(MapExpression):
         return hash((self.targets, self.sources))
 
     @property
+    def is_hessian(self) -> bool:
+        """Whether the targets are the gradient with respect to the sources: a symmetric map."""
+        for k, target in enumerate(self.targets):
+            entries = target.operator
+            if not (
+                isinstance(entries, Entries)
+                and entries.form == "dense"
+                and entries.block == (0, k)
+                and isinstance(entries.map, Jacobian)
+                and entries.map.output == Space.of(())
+                and entries.map.sources == self.sources
+            ):
+                return False
+        return len(self.targets) == len(self.sources)
+
+    @property
     def parts(self) -> tuple[MapExpression, ...]:
         """None: a Jacobian is a leaf."""
         return ()

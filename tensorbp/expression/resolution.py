@@ -130,10 +130,14 @@ class Resolution:
             order = elimination_order(graph, self._order_of(wanted))
             spaces: tuple[Space, Space] = (wanted.output, wanted.input)
 
-            def is_wanted(block: Block) -> bool:
-                return not only_diagonal or block[0] == block[1]
+            is_symmetric = isinstance(wanted, Jacobian) and wanted.is_hessian
 
-            self._maps[key] = eliminate(graph, order, self._total_at, spaces, is_wanted)
+            def is_wanted(block: Block) -> bool:
+                row, column = block
+                return row == column or not (only_diagonal or (is_symmetric and row > column))
+
+            eliminated = eliminate(graph, order, self._total_at, spaces, is_wanted)
+            self._maps[key] = _mirrored(eliminated) if is_symmetric else eliminated
         return self._maps[key]
 
     def _total(self, terms: Sequence[Term[Expression]]) -> Expression:
@@ -147,3 +151,9 @@ class Resolution:
             for node in (value, *value.operands):
                 self.labels.setdefault(node, label)
         return value
+
+
+def _mirrored(upper: LinearMap[Expression]) -> LinearMap[Expression]:
+    """Return the symmetric map of which the blocks on and above the diagonal are given."""
+    below = {(i, j): terms for (i, j), terms in upper.T.blocks.items() if i > j}
+    return LinearMap(upper.output, upper.input, {**upper.blocks, **below})

@@ -61,7 +61,9 @@ def cost_of(node: Expression) -> Cost:
 
 
 def _cost_of_einsum(node: Expression, operator: Einsum) -> Cost:
-    scaling = 0 if operator.coefficient == 1 or not node.operands else node.size
+    if not node.operands:
+        return Cost()
+    scaling = 0 if operator.coefficient == 1 else node.size
     summed = operator.summed
     if len(node.operands) == 1:
         sums = pair_flops(prod(operator.sizes), sums=True) if summed else 0

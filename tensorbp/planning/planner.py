@@ -100,6 +100,8 @@ def flattened(outputs: Outputs) -> list[Wanted]:
     """
     if isinstance(outputs, Expression | MapExpression):
         return [outputs]
+    if not isinstance(outputs, list | tuple):
+        outputs = [cast(Wanted, outputs)]
     wanted: list[Wanted] = []
     for each in outputs:
         wanted += each if isinstance(each, list | tuple) else [cast(Wanted, each)]

@@ -50,6 +50,7 @@ class Schedule:
 
     def __init__(self, roots: Sequence[Expression], dtype: str) -> None:
         self.roots = list(roots)
+        self._results = frozenset(roots)
         self.item_bytes = ITEM_BYTES[dtype]
         self.nodes = topological_order(roots)
         cost = sum((cost_of(node) for node in self.nodes), Cost())
@@ -57,11 +58,15 @@ class Schedule:
 
     def bytes_of(self, node: Expression) -> int:
         """Return the bytes that a node's value takes of its own."""
-        if is_free(node) or isinstance(node.operator, Seed):
+        if self._is_view(node) or isinstance(node.operator, Seed):
             return 0
         if isinstance(node.operator, Variable) and node.operator.kind == "integer":
             return node.size * 8
         return node.size * self.item_bytes
+
+    def _is_view(self, node: Expression) -> bool:
+        """Say whether a node's value has no memory of its own; a result always has."""
+        return is_free(node) and node not in self._results
 
     def _peak_bytes(self) -> int:
         """Walk through the steps and keep account of what is alive.
@@ -71,7 +76,7 @@ class Schedule:
         base: dict[Expression, Expression] = {}
         last_use: dict[Expression, int] = {}
         for position, node in enumerate(self.nodes):
-            base[node] = base[node.operands[0]] if is_free(node) and node.operands else node
+            base[node] = base[node.operands[0]] if self._is_view(node) and node.operands else node
             for operand in node.operands:
                 last_use[base[operand]] = position
         for root in self.roots:

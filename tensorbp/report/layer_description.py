@@ -11,11 +11,11 @@ from tensorbp.algebra import written
 from tensorbp.errors import LayerError
 from tensorbp.expression import Expression, jacobian, variable
 from tensorbp.expression.layer import Example, Layer, Primitive, Shape
-from tensorbp.expression.rule import Elementwise
 from tensorbp.model.arguments import arguments
 from tensorbp.registry import PluginInfo
+from tensorbp.report.layer_list import kind_of
 
-__all__ = ["ArgumentDescription", "JacobianTerm", "LayerDescription", "describe", "kind_of"]
+__all__ = ["ArgumentDescription", "JacobianTerm", "LayerDescription", "describe"]
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,6 @@ def describe(layer: type[Layer], plugin: PluginInfo) -> LayerDescription:
         example=_line_of_model(example),
         example_inputs=dict(zip(names, example.shapes, strict=True)),
     )
-
-
-def kind_of(layer: type[Layer]) -> str:
-    """Return which of the three kinds a layer is."""
-    if issubclass(layer, Elementwise):
-        return "elementwise"
-    return "primitive" if issubclass(layer, Primitive) else "composite"
 
 
 def _arguments(layer: type[Layer]) -> tuple[ArgumentDescription, ...]:

@@ -1,31 +1,16 @@
-"""Layers as text: a table of all of them, a page about one."""
+"""All there is to say of a layer, as a page of text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
-from tensorbp.registry import Registry
 from tensorbp.report.console import key_values, paragraphs, table, words
-from tensorbp.report.layer_description import (
-    ArgumentDescription,
-    LayerDescription,
-    kind_of,
-)
+from tensorbp.report.layer_description import ArgumentDescription, LayerDescription
 from tensorbp.report.units import shape_text
 
-__all__ = ["layer_page", "layers_table"]
-
-
-def layers_table(registry: Registry) -> Table:
-    """Return a table of the layers that can be used."""
-    rows = [
-        (name, layer.formula, kind_of(layer), registry.origin("layer", name).label)
-        for name, layer in registry.layers.items()
-    ]
-    return table(("layer", "formula", "kind", "from"), rows, ())
+__all__ = ["layer_page"]
 
 
 def layer_page(layer: LayerDescription) -> Group:
