@@ -50,7 +50,7 @@ FREE_OF_RANK = {"tanh", "sin", "softplus", "square", "cube", "transpose", "negat
 
 BINARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "add": (lambda a, b: a + b, lambda a, b: a + b),
-    "subtract": (lambda a, b: a - 2 * b, lambda a, b: a - 2 * b),
+    "subtract": (lambda a, b: a - b, lambda a, b: a - b),
     "multiply": (lambda a, b: a * b, lambda a, b: a * b),
     "matmul": (lambda a, b: a @ b, lambda a, b: a @ b),
     "outer": (

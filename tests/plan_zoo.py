@@ -35,11 +35,7 @@ QUESTIONS: dict[str, Any] = {
     "jacobian": lambda y, w, x: tb.jacobian(y, w[0]),
     "jacobian of the input": lambda y, w, x: tb.jacobian(y, x),
     "all jacobians": lambda y, w, x: tb.jacobian(tb.sum(y, axis=1), w),
-    "norms": lambda y, w, x: (
-        (
-            (J := tb.jacobian(tb.sum(y * y, axis=1), w)) @ J.T  # noqa: F841
-        ).diagonal()
-    ),
+    "norms": lambda y, w, x: ((J := tb.jacobian(tb.sum(y * y, axis=1), w)) @ J.T).diagonal(),
     "gram": lambda y, w, x: (J := tb.jacobian(tb.sum(y, axis=1), w)) @ J.T,
     "second moment": lambda y, w, x: ((J := tb.jacobian(tb.sum(y, axis=1), w)).T @ J).diagonal(),
     "curvature": lambda y, w, x: tb.hessian(tb.sum(y * y), w[-1]),

@@ -134,7 +134,7 @@ def test_equal_maps_have_equal_hashes(a: Map) -> None:
     again = LinearMap(a.output, a.input, dict(reversed(a.blocks.items())))
     assert again == a
     assert hash(again) == hash(a)
-    assert a.T.T == a
+    assert a == a.T.T
     assert a != "a map"
 
 

@@ -37,7 +37,7 @@ def test_the_transpose_swaps_the_sides(term: Term[Array]) -> None:
 
 @given(pairs)
 def test_transposing_twice_changes_nothing(term: Term[Array]) -> None:
-    assert term.T.T == term
+    assert term == term.T.T
 
 
 @given(chains)

@@ -113,7 +113,7 @@ def test_transposes(shape: Any, data: Any) -> None:
     check(tb.transpose(x, order), a.transpose(order), x=a)
     check(tb.transpose(x, [k - len(shape) for k in order]), a.transpose(order), x=a)
     check(x.T, a.T, x=a)
-    assert x.T.T is x
+    check(x.T.T, a, x=a)
 
 
 def factorizations(size: int, rank: int) -> list[tuple[int, ...]]:
@@ -164,22 +164,20 @@ def test_broadcasting_to_a_shape() -> None:
 
 
 def test_what_cancels_is_gone() -> None:
-    x, y = tb.variable("x", 3), tb.variable("y", 3)
-    assert x + y - x is y
+    x = tb.variable("x", 3)
     assert x - x is tb.constant(0, (3,))
     assert x + x is 2 * x
-    assert 3 * (x / 3) is x
     assert x + 0 is x
-    assert x * 1 is x
     assert 0 * tb.sin(x) is tb.constant(0, (3,))
 
 
 @given(shapes)
-def test_sums_do_not_depend_on_how_they_are_written(shape: Any) -> None:
+def test_sums_of_views_cost_no_more_than_sums(shape: Any) -> None:
+    """Transposes and multiples are read where they are needed, and are no work of their own."""
     x, y = tb.variable("x", *shape), tb.variable("y", *shape)
-    assert 2 * x - y is -y + x + x
-    assert 2 * (x * y) is (2 * x) * y is x * (y * 2)
-    assert (x.T).T * y is x * y
+    assert tb.plan(x.T + y.T).flops == tb.plan(x + y).flops
+    assert tb.plan((2 * x).T * y.T).flops == tb.plan(2 * (x * y)).flops
+    assert tb.plan(3 * (x / 3)).flops == 0
 
 
 # ----- what is refused -----

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 import tensorbp as tb
 from tensorbp.errors import SignatureError
-from tensorbp.expression.einsum import Einsum, is_view, jacobian_of_operand, term_of
+from tensorbp.expression.einsum import is_view, jacobian_of_operand, term_of
 
 words = st.lists(st.sampled_from("abcd"), max_size=3).map("".join)
 
 
 @given(st.lists(words, min_size=1, max_size=3), words, st.booleans())
 def test_values_are_those_of_numpy(factors: list[str], output: str, has_batch: bool) -> None:
-    """Repeated letters take diagonals; a letter twice in the output writes one (numpy cannot)."""
+    """A letter twice in an operand takes its diagonal; "->" alone is an einsum of no operand."""
+    if factors == [""] and not has_batch:
+        return
     output = "".join(dict.fromkeys(a for a in output if any(a in word for word in factors)))
     size = dict(zip("abcd", [2, 3, 4, 1], strict=True))
     random = np.random.default_rng(len(output))
@@ -60,24 +62,21 @@ def test_groups_are_flattened_dimensions() -> None:
 
 def test_a_sign_stands_in_front() -> None:
     x = tb.variable("x", 2, 3)
-    assert tb.einsum("-ij->ji", x) is -x.T
+    value = np.arange(6.0).reshape(2, 3)
+    assert np.array_equal(run(tb.einsum("-ij->ji", x), {"x": value})[0], -value.T)
 
 
 @given(st.integers(1, 4), st.data())
-def test_views_are_absorbed_by_what_reads_them(count: int, data: Any) -> None:
+def test_views_are_no_steps_of_their_own(count: int, data: Any) -> None:
     x, y = tb.variable("x", 4, 6), tb.variable("y", 6, 4)
     seen = x
     for _ in range(count):
-        view = data.draw(st.sampled_from(["T", "scale", "spread"]))
-        if view == "T":
-            seen = seen.T
-        elif view == "scale":
-            seen = 2 * seen
-        else:
-            seen = tb.sum(tb.broadcast_to(seen, (3, *seen.shape)), axis=0) / 3
+        view = data.draw(st.sampled_from(["T", "scale"]))
+        seen = seen.T if view == "T" else 2 * seen
     product = seen * (y if seen.shape == y.shape else y.T)
-    assert set(product.operands) == {x, y}
-    assert isinstance(product.operator, Einsum)
+    plan = tb.plan(product)
+    assert sum(step.flops > 0 for step in plan.steps) == 1
+    assert plan.multiplications <= 2 * product.size
 
 
 def test_what_is_a_view() -> None:

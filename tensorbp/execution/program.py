@@ -13,8 +13,6 @@ from tensorbp.execution.backends import Backend, find_backend
 from tensorbp.execution.kernels import Kernel, kernel
 from tensorbp.execution.structured_map import StructuredMap
 from tensorbp.expression import Expression, MapExpression
-from tensorbp.expression.arithmetic import Add
-from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.graph import variables
 from tensorbp.planning import MapOutput, Outputs, Plan, PlannedInput, PlannedValue, Step
 from tensorbp.planning import plan as make_plan
@@ -64,8 +62,7 @@ class Program:
     def _kernel(self, step: Step, is_result: bool) -> Kernel:
         """Return what carries out a step; a result gets memory of its own."""
         run = kernel(step.operator, self._backend.namespace, self.dtype)
-        computes = isinstance(step.operator, Einsum | Add) and step.flops
-        if not is_result or computes:
+        if not is_result:
             return run
         owned = self._backend.owned
         return lambda *operands: owned(run(*operands), operands)
