@@ -14,6 +14,7 @@ from .execution import StructuredMap as StructuredMap
 from .execution import compile as compile
 from .expression import Composite as Composite
 from .expression import Declaration as Declaration
+from .expression import Elementwise as Elementwise
 from .expression import Example as Example
 from .expression import Expression as Expression
 from .expression import Input as Input
@@ -27,7 +28,6 @@ from .expression import broadcast_to as broadcast_to
 from .expression import constant as constant
 from .expression import cos as cos
 from .expression import einsum as einsum
-from .expression import Elementwise as Elementwise
 from .expression import elu as elu
 from .expression import erf as erf
 from .expression import exp as exp

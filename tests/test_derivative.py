@@ -159,7 +159,9 @@ def test_directional_derivatives(graph: Graph, sources: list[str]) -> None:
         assert close(value, other)
     everything = tuple(range(len(sources)))
     gradient = jax.grad(lambda *chosen: jnp.sum(function(*chosen)), argnums=everything)
-    for value, other in zip(found[2], jax.jvp(gradient, arrays, list(given_tangents))[1]):
+    for value, other in zip(
+        found[2], jax.jvp(gradient, arrays, list(given_tangents))[1], strict=True
+    ):
         assert close(value, other)
 
 

@@ -84,8 +84,7 @@ def test_edges_go_forwards(graph: Graph) -> None:
     for wanted in (J, J.T, J @ J.T, J + J):
         network = linearized(wanted)
         position = {
-            vertex: k
-            for k, vertex in enumerate([*network.sources, *network.inner, *network.sinks])
+            vertex: k for k, vertex in enumerate([*network.sources, *network.inner, *network.sinks])
         }
         assert all(position[u] < position[v] for u, v in network.edges)
 

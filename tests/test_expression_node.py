@@ -109,7 +109,7 @@ def deep(kind: str, depth: int = DEEP) -> tuple[Expression, Expression]:
 
 @pytest.mark.parametrize("kind", ["sin", "sum", "skip", "shift"])
 def test_deep_graphs_are_printed_planned_and_run(kind: str) -> None:
-    x, y = deep(kind)
+    _, y = deep(kind)
     assert repr(y)
     assert len(topological_order([y])) > DEEP
     value = run(y, {"x": np.full(3, 1e-9)})[0]

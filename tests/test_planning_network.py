@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from network_zoo import networks, paths_of, tree
 
-from tensorbp.planning.network import Network, in_sequence, pair_flops, spliced
+from tensorbp.planning.network import Network, in_sequence, pair_flops
 
 
 def equation(network: Network) -> str:
@@ -68,25 +68,3 @@ def test_in_sequence_takes_every_factor_in_turn(count: int, backwards: bool) -> 
 
 def test_in_sequence_of_fewer_than_two_is_nothing() -> None:
     assert in_sequence(0) == in_sequence(1) == in_sequence(1, backwards=True) == ()
-
-
-@given(st.integers(1, 6), st.integers(1, 6), st.data())
-def test_splicing_puts_one_tree_in_the_place_of_a_leaf(outer: int, inner: int, data: Any) -> None:
-    outer_path, inner_path = data.draw(paths_of(outer)), data.draw(paths_of(inner))
-    position = data.draw(st.integers(0, outer - 1))
-
-    def moved(node: Any) -> Any:
-        """The outer tree with its leaves renumbered and the inner tree put in."""
-        if isinstance(node, frozenset):
-            return frozenset(moved(each) for each in node)
-        if node == position:
-            return shifted(tree(inner_path, inner))
-        return node if node < position else node + inner - 1
-
-    def shifted(node: Any) -> Any:
-        if isinstance(node, frozenset):
-            return frozenset(shifted(each) for each in node)
-        return node + position
-
-    result = spliced(outer_path, outer, position, inner_path)
-    assert tree(result, outer + inner - 1) == moved(tree(outer_path, outer))

@@ -31,7 +31,7 @@ class Value:
         self.is_row = is_row
 
     @property
-    def T(self) -> Value:
+    def T(self) -> Value:  # noqa: N802
         if self.array.ndim == 1:
             return Value(self.array, not self.is_row)
         return Value(self.array.T)
@@ -236,13 +236,45 @@ VALUES = {
 }
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(formulas())
 def test_a_formula_means_what_is_computed(y: tb.Expression) -> None:
     assert close(read(str(y), VALUES), run(y, VALUES)[0]), str(y)
 
 
-@settings(max_examples=100)
+A, B, U, S = (tb.variable(name, *SIZES[name]) for name in "ABus")
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        tb.sum(A) ** 2,
+        tb.sum(A) * tb.mean(A),
+        tb.mean(A) * tb.mean(A),
+        S * tb.sum(U),
+        tb.sum(U) ** 2 / 3,
+        (U @ U) ** 2,
+        tb.einsum("i,i,i,i->", U, U, U, U),
+        tb.einsum("ij,i->ij", A, U),
+        tb.gradient(tb.sum(A @ B), A),
+        tb.gradient(tb.sum(A @ B), B),
+        (1 - U) ** 2 / 3 - 2 * U,
+        U @ A @ B,
+        -(U - 1) / 3,
+    ],
+    ids=str,
+)
+def test_what_is_easily_misread(y: tb.Expression) -> None:
+    assert close(read(str(y), VALUES), run(y, VALUES)[0])
+
+
+def test_what_differs_is_printed_differently() -> None:
+    assert str(tb.power(U, 3)) != str(tb.power(U, 5))
+    assert str(tb.leaky_relu(U, 0.1)) != str(tb.leaky_relu(U, 0.2))
+    assert str(tb.softmax(A, 0)) != str(tb.softmax(A, 1))
+
+
+@settings(max_examples=60)
 @given(formulas(), st.sampled_from(sorted(SIZES)))
 def test_so_does_the_formula_of_a_gradient(y: tb.Expression, name: str) -> None:
     g = tb.gradient(tb.sum(y), tb.variable(name, *SIZES[name]))

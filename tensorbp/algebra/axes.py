@@ -83,19 +83,32 @@ class Unifier:
         self.sizes[axis] = size
         return axis
 
+    def extended(self, sizes: Sequence[int]) -> Axis:
+        """Return the first of new axes of these sizes, which are numbered one after the other."""
+        first = self._next
+        for size in sizes:
+            self.fresh(size)
+        return first
+
     def expand(self, dimension: Dimension) -> Dimension:
         """Return the dimension in terms of the axes that stand after all unifications."""
         if not any(axis in self._replacement for axis in dimension):
             return dimension
         pending = list(reversed(dimension))
         result: list[Axis] = []
+        passed: list[Axis] = []
         while pending:
             axis = pending.pop()
             replacement = self._replacement.get(axis)
             if replacement is None:
                 result.append(axis)
             else:
+                passed.append(axis)
                 pending.extend(reversed(replacement))
+        if len(dimension) == 1:
+            # chains of replacements grow as long as chains of factors: shorten those walked
+            for axis in passed if len(result) == 1 else dimension:
+                self._replacement[axis] = tuple(result)
         return tuple(result)
 
     def expand_all(self, dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:

@@ -162,7 +162,7 @@ class Term(Generic[Value]):
         offset = len(self.sizes)
         sizes = dict(enumerate(self.sizes + other.sizes))
         unifier = Unifier(sizes)
-        moved = _shifted(other, offset)
+        moved = other.shifted(offset)
         unifier.equate_all(self.input, moved.output)
         return self._rebuilt(
             unifier,
@@ -187,6 +187,23 @@ class Term(Generic[Value]):
         unifier = Unifier(dict(enumerate(self.sizes)))
         unifier.equate_all(self.output, self.input)
         return self._rebuilt(unifier, self.factors, (), (), self.coefficient)
+
+    def shifted(self, offset: int) -> Term[Value]:
+        """Return the term with all axes moved up, apart from those of another product.
+
+        Such a term has no sizes of its own, and is only a part of something larger.
+        """
+
+        def shift(dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+            return tuple([tuple([axis + offset for axis in each]) for each in dimensions])
+
+        return Term(
+            self.coefficient,
+            tuple([Factor(each.value, shift(each.dimensions)) for each in self.factors]),
+            shift(self.output),
+            shift(self.input),
+            self.sizes,
+        )
 
     def refined(self, unifier: Unifier) -> Term[Value]:
         """Return the term after the unifications that an `Unifier` holds."""
@@ -222,24 +239,9 @@ class Term(Generic[Value]):
         """
         offset = len(self.sizes)
         unifier = Unifier(dict(enumerate(self.sizes + inner.sizes)))
-        moved = _shifted(inner, offset)
+        moved = inner.shifted(offset)
         unifier.equate_all(self.factors[position].dimensions, moved.output)
         factors = self.factors[:position] + moved.factors + self.factors[position + 1 :]
         return self._rebuilt(
             unifier, factors, self.output, self.input, self.coefficient * inner.coefficient
         )
-
-
-def _shifted(term: Term[Value], offset: int) -> Term[Value]:
-    """Return the term with all axes moved up, apart from those of another term."""
-
-    def shift(dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
-        return tuple([tuple([axis + offset for axis in dimension]) for dimension in dimensions])
-
-    return Term(
-        term.coefficient,
-        tuple([Factor(each.value, shift(each.dimensions)) for each in term.factors]),
-        shift(term.output),
-        shift(term.input),
-        term.sizes,
-    )

@@ -181,12 +181,13 @@ def multiply(*operands: Expression | Number) -> Expression:
 
 
 @provides("matmul")
-def matmul(left: Expression, right: Expression) -> Expression:
+def matmul(left: Expression | Number, right: Expression | Number) -> Expression:
     """Return the matrix product by numpy's rule: vectors too, leading axes broadcast.
 
     Raises:
         ShapeError: an operand is a scalar, or the sizes to be contracted differ.
     """
+    left, right = as_expression(left), as_expression(right)
     if not left.ndim or not right.ndim:
         raise ShapeError(
             f"the matrix product needs vectors or matrices, found shapes {left.shape} and "
@@ -218,6 +219,8 @@ def normalized_axes(axis: Axes, rank: int) -> tuple[int, ...]:
         return tuple(range(rank))
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
     for each in axes:
+        if not rank:
+            raise ShapeError(f"axis {each} is out of range: an expression of shape () has no axis")
         if not -rank <= each < rank:
             raise ShapeError(
                 f"axis {each} is out of range for {rank} dimensions: it must be from {-rank} to "
@@ -343,6 +346,8 @@ def _flattened(x: Expression) -> Expression:
 def _completed(shape: Shape, x: Expression) -> Shape:
     """Replace a -1 in a shape by the size that is left."""
     known = prod(size for size in shape if size != -1)
+    if any(size < -1 for size in shape):
+        raise ShapeError(f"cannot reshape {x.shape} to {shape}: sizes are not negative, but one -1")
     if shape.count(-1) == 1 and known and x.size % known == 0:
         shape = tuple(x.size // known if size == -1 else size for size in shape)
     if -1 in shape or prod(shape) != x.size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from tensorbp.algebra import Shape
@@ -52,11 +53,11 @@ def variable(name: str, *shape: int, kind: Kind = "real") -> Expression:
     if not name or not isinstance(name, str):
         raise ShapeError(f"a variable needs a name, found {name!r}")
     for size in shape:
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 0:
             raise ShapeError(
                 f"variable '{name}': sizes must be integers from 0, found {size!r}; write "
                 f'variable("{name}", 1000, 30)'
             )
     if kind not in ("real", "integer"):
         raise ShapeError(f"variable '{name}': kind must be 'real' or 'integer', found {kind!r}")
-    return Expression.of(Variable(name, shape, kind))
+    return Expression.of(Variable(name, tuple([int(size) for size in shape]), kind))

@@ -146,20 +146,36 @@ def linearize(wanted: MapExpression, resolver: Resolver) -> LinearizedGraph:
         wanted: the map.
         resolver: works out the maps that are met in the expressions.
     """
+    pending: list[tuple[MapExpression, bool]] = [(wanted, False)]
+    graphs: list[LinearizedGraph] = []
+    while pending:
+        current, has_parts = pending.pop()
+        if not has_parts:
+            pending.append((current, True))
+            pending.extend((part, False) for part in reversed(current.parts))
+            continue
+        parts = [graphs.pop() for _ in current.parts][::-1]
+        graphs.append(_glued(current, parts, resolver))
+    return graphs.pop()
+
+
+def _glued(
+    wanted: MapExpression, parts: Sequence[LinearizedGraph], resolver: Resolver
+) -> LinearizedGraph:
+    """Return the graph of a map, given those of its parts."""
     if isinstance(wanted, Jacobian):
         return _of_jacobian(wanted, resolver)
     if isinstance(wanted, Explicit):
         return _of_explicit(wanted, resolver)
     if isinstance(wanted, Transposed):
-        return _transposed(linearize(wanted.map, resolver))
+        return _transposed(parts[0])
     if isinstance(wanted, Scaled):
-        return _scaled(linearize(wanted.map, resolver), wanted.number)
+        return _scaled(parts[0], wanted.number)
+    left, right = parts
     if isinstance(wanted, Product):
-        return _chained(linearize(wanted.right, resolver), linearize(wanted.left, resolver), wanted)
+        return _chained(right, left, wanted)
     assert isinstance(wanted, Sum)
-    return _side_by_side(
-        linearize(wanted.left, resolver), linearize(wanted.right, resolver), wanted
-    )
+    return _side_by_side(left, right, wanted)
 
 
 def _of_jacobian(wanted: Jacobian, resolver: Resolver) -> LinearizedGraph:

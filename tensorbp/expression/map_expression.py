@@ -231,7 +231,7 @@ class Jacobian(MapExpression):
         return ()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Explicit(MapExpression):
     """A map that is given by its terms.
 
@@ -241,15 +241,9 @@ class Explicit(MapExpression):
 
     map: LinearMap[Expression]
 
-    @property
-    def output(self) -> Space:  # type: ignore[override]
-        """The space of results."""
-        return self.map.output
-
-    @property
-    def input(self) -> Space:  # type: ignore[override]
-        """The space of arguments."""
-        return self.map.input
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", self.map.output)
+        object.__setattr__(self, "input", self.map.input)
 
     @property
     def parts(self) -> tuple[MapExpression, ...]:
@@ -257,22 +251,16 @@ class Explicit(MapExpression):
         return ()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Product(MapExpression):
     """``left @ right``: the right map is applied first."""
 
     left: MapExpression
     right: MapExpression
 
-    @property
-    def output(self) -> Space:  # type: ignore[override]
-        """The space of results."""
-        return self.left.output
-
-    @property
-    def input(self) -> Space:  # type: ignore[override]
-        """The space of arguments."""
-        return self.right.input
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", self.left.output)
+        object.__setattr__(self, "input", self.right.input)
 
     @property
     def parts(self) -> tuple[MapExpression, ...]:
@@ -280,22 +268,16 @@ class Product(MapExpression):
         return (self.left, self.right)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Sum(MapExpression):
     """``left + right``."""
 
     left: MapExpression
     right: MapExpression
 
-    @property
-    def output(self) -> Space:  # type: ignore[override]
-        """The space of results."""
-        return self.left.output
-
-    @property
-    def input(self) -> Space:  # type: ignore[override]
-        """The space of arguments."""
-        return self.left.input
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", self.left.output)
+        object.__setattr__(self, "input", self.left.input)
 
     @property
     def parts(self) -> tuple[MapExpression, ...]:
@@ -303,22 +285,16 @@ class Sum(MapExpression):
         return (self.left, self.right)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Scaled(MapExpression):
     """A map times a number."""
 
     map: MapExpression
     number: Number
 
-    @property
-    def output(self) -> Space:  # type: ignore[override]
-        """The space of results."""
-        return self.map.output
-
-    @property
-    def input(self) -> Space:  # type: ignore[override]
-        """The space of arguments."""
-        return self.map.input
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", self.map.output)
+        object.__setattr__(self, "input", self.map.input)
 
     @property
     def parts(self) -> tuple[MapExpression, ...]:
@@ -326,21 +302,15 @@ class Scaled(MapExpression):
         return (self.map,)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Transposed(MapExpression):
     """A map with its sides swapped."""
 
     map: MapExpression
 
-    @property
-    def output(self) -> Space:  # type: ignore[override]
-        """The space of results."""
-        return self.map.input
-
-    @property
-    def input(self) -> Space:  # type: ignore[override]
-        """The space of arguments."""
-        return self.map.output
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", self.map.input)
+        object.__setattr__(self, "input", self.map.output)
 
     @property
     def T(self) -> MapExpression:  # noqa: N802

@@ -110,6 +110,10 @@ class Expression:
     def __repr__(self) -> str:
         return str(operation("formula")(self))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # a copy of an expression is the expression, and so is what comes back from a pickle
+        return (Expression.of, (self.operator, *self.operands))
+
     def __bool__(self) -> bool:
         raise ShapeError(
             "an expression has no truth value: it holds no numbers before it is compiled"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tensorbp.algebra import GroupingConflict, Term
+from tensorbp.algebra import Factor, GroupingConflict, Term, Unifier
 from tensorbp.expression.einsum import Einsum, is_view, term_of
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
-from tensorbp.planning.network import Network, Path, in_sequence, spliced
+from tensorbp.planning.network import Network, Path, in_sequence
 
 __all__ = ["Contraction", "fuse", "plain"]
 
@@ -44,7 +44,7 @@ def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
     """Return for each einsum the plain order: its factors in turn, from the cheaper end."""
     contractions = {}
     for node in topological_order(roots):
-        if isinstance(node.operator, Einsum) and not is_view(node):
+        if _is_product(node):
             term = term_of(node)
             network, count = Network.of(term), len(term.factors)
             ends = (in_sequence(count), in_sequence(count, backwards=True))
@@ -66,12 +66,14 @@ def fuse(
     """
     fusion = _Fusion(roots, finders)
     for node in topological_order(roots):
-        if isinstance(node.operator, Einsum) and not is_view(node):
-            fusion.absorb(node)
-    remaining = [node for node in fusion.step_by_step if not fusion.is_absorbed(node)]
-    return {
-        node: fusion.searched(node) if across else fusion.step_by_step[node] for node in remaining
-    }
+        if _is_product(node):
+            fusion.add(node)
+    found: dict[Expression, Contraction] = {}
+    for node in reversed(fusion.alone):
+        # what a node cannot absorb after all is kept, and comes later in this walk
+        if not fusion.is_absorbed(node):
+            found[node] = fusion.searched(node) if across else fusion.fused(node)
+    return found
 
 
 class _Fusion:
@@ -82,53 +84,98 @@ class _Fusion:
         for node in topological_order(roots):
             for operand in node.operands:
                 self.readers.setdefault(operand, set()).add(node)
-        self.step_by_step: dict[Expression, Contraction] = {}
+        self.alone: dict[Expression, Contraction] = {}
         self.kept: set[Expression] = set()
 
     def is_absorbed(self, node: Expression) -> bool:
         """Say whether a node is part of the one that reads it, and no tensor of its own."""
-        return node not in self.kept and self._may_be_absorbed(node)
+        if node in self.kept or node in self.roots or node not in self.alone:
+            return False
+        readers = self.readers[node]
+        return len(readers) == 1 and all(_is_product(reader) for reader in readers)
 
-    def _may_be_absorbed(self, node: Expression) -> bool:
-        readers = self.readers.get(node, set())
-        return (
-            node in self.step_by_step
-            and node not in self.roots
-            and len(readers) == 1
-            and all(isinstance(r.operator, Einsum) and not is_view(r) for r in readers)
-        )
-
-    def absorb(self, node: Expression) -> None:
-        """Fuse a node with the operands that it alone reads, keeping their order."""
+    def add(self, node: Expression) -> None:
+        """Take in a node, by itself; what it reads twice is fused only where that is cheaper."""
         term = term_of(node)
         path = best_path(Network.of(term), in_sequence(len(term.factors)), self.finders)
-        alone = Contraction(term, path, True)
-        fused = alone
-        inside = 0
-        for position in reversed(range(len(term.factors))):
-            operand = term.factors[position].value
-            if self.is_absorbed(operand):
-                part = self.step_by_step[operand]
-                try:
-                    product = fused.term.inlined(position, part.term)
-                except GroupingConflict:
-                    self.kept.add(operand)
-                    continue
-                path = spliced(fused.path, len(fused.term.factors), position, part.path)
-                fused = Contraction(product, path, True)
-                inside += part.flops
-        repeated = len(set(node.operands)) < len(node.operands)
-        if repeated and fused is not alone:
-            shared = alone.flops + inside // 2
-            if self._search(fused).flops >= shared:
-                self.kept.update(node.operands)
-                fused = alone
-        self.step_by_step[node] = fused
+        self.alone[node] = Contraction(term, path, True)
+        twice = {each for each in node.operands if node.operands.count(each) > 1}
+        if any(self.is_absorbed(each) for each in twice):
+            parts = {each for each in node.operands if self.is_absorbed(each)}
+            apart = self.alone[node].flops + sum(self.fused(each).flops for each in parts)
+            if self.searched(node).flops >= apart:
+                self.kept |= twice
 
     def searched(self, node: Expression) -> Contraction:
         """Return the fused product of a node with the best order that is found for it."""
-        return self._search(self.step_by_step[node])
+        fused = self.fused(node)
+        path = best_path(Network.of(fused.term), fused.path, self.finders)
+        return Contraction(fused.term, path, path == fused.path)
 
-    def _search(self, contraction: Contraction) -> Contraction:
-        path = best_path(Network.of(contraction.term), contraction.path, self.finders)
-        return Contraction(contraction.term, path, path == contraction.path)
+    def fused(self, node: Expression) -> Contraction:
+        """Return a node together with all that it absorbs, contracted one after the other."""
+        unifier = Unifier({})
+        factors: list[Factor[Expression]] = []
+        done: list[_Piece] = []
+        pending = [_Piece(self._apart(node, unifier), self.alone[node].path)]
+        root, coefficient = pending[0].term, pending[0].term.coefficient
+        while pending:
+            piece = pending[-1]
+            position = len(piece.operands)
+            if position == len(piece.term.factors):
+                done.append(pending.pop())
+                continue
+            factor = piece.term.factors[position]
+            if self.is_absorbed(factor.value):
+                inner = self._apart(factor.value, unifier)
+                try:
+                    unifier.equate_all(factor.dimensions, inner.output)
+                except GroupingConflict:
+                    self.kept.add(factor.value)
+                else:
+                    coefficient *= inner.coefficient
+                    pending.append(_Piece(inner, self.alone[factor.value].path))
+                    piece.operands.append(pending[-1])
+                    continue
+            piece.operands.append(len(factors))
+            factors.append(factor)
+        whole = Term.of(
+            coefficient,
+            [Factor(each.value, unifier.expand_all(each.dimensions)) for each in factors],
+            unifier.expand_all(root.output),
+            (),
+            unifier.sizes,
+            unused=unifier.expand(tuple(unifier.sizes)),
+        )
+        return Contraction(whole, _joined_path(done, len(factors)), True)
+
+    def _apart(self, node: Expression, unifier: Unifier) -> Term[Expression]:
+        """Return a node's product with axes of its own, which the unifier learns."""
+        term = self.alone[node].term
+        return term.shifted(unifier.extended(term.sizes))
+
+
+def _is_product(node: Expression) -> bool:
+    return isinstance(node.operator, Einsum) and not is_view(node)
+
+
+class _Piece:
+    """An einsum among those that are fused: its operands are factors, by number, or pieces."""
+
+    def __init__(self, term: Term[Expression], path: Path) -> None:
+        self.term = term
+        self.path = path
+        self.operands: list[int | _Piece] = []
+        self.result = -1
+
+
+def _joined_path(pieces: Sequence[_Piece], factors: int) -> Path:
+    """Return the path that contracts the pieces one after the other, each by its own path."""
+    pairs: list[tuple[int, int]] = []
+    for piece in pieces:
+        numbers = [each if isinstance(each, int) else each.result for each in piece.operands]
+        for left, right in piece.path:
+            pairs.append((numbers[left], numbers[right]))
+            numbers.append(factors + len(pairs) - 1)
+        piece.result = numbers[-1]
+    return tuple(pairs)

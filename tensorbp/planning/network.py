@@ -74,36 +74,6 @@ class Network:
         )
 
 
-def spliced(outer: Path, factors: int, position: int, inner: Path) -> Path:
-    """Return the path in which a factor of the outer network is contracted by an inner path first.
-
-    Args:
-        outer: the path of the outer network.
-        factors: how many factors the outer network has.
-        position: which of them the inner network makes; its factors take the place.
-        inner: the path of the inner network, which has one factor more than pairs.
-    """
-    inside = len(inner) + 1
-    total = factors - 1 + inside
-
-    def inner_number(number: int) -> int:
-        return position + number if number < inside else total + number - inside
-
-    def outer_number(number: int) -> int:
-        if number < position:
-            return number
-        if number == position:
-            return inner_number(2 * inside - 2)
-        if number < factors:
-            return number + inside - 1
-        return total + len(inner) + number - factors
-
-    return tuple(
-        [(inner_number(a), inner_number(b)) for a, b in inner]
-        + [(outer_number(a), outer_number(b)) for a, b in outer]
-    )
-
-
 def in_sequence(count: int, backwards: bool = False) -> Path:
     """Return the path that takes factors in turn, from the first on or from the last on."""
     if count < 2:
