@@ -118,7 +118,8 @@ class Reader:
         value = self.atom()
         while True:
             if self.take("ᵀ"):
-                value = value.T
+                # 1ᵀ is a row of ones, to repeat what stands before it
+                value = value.T if value.array.ndim else Value(np.ones(1), is_row=True)
             elif self.take("²"):
                 value = Value(value.array**2, value.is_row)
             else:
@@ -183,7 +184,7 @@ def read(text: str, arrays: dict[str, Any]) -> Any:
 
 
 def close(one: Any, other: Any) -> bool:
-    one, other = np.squeeze(one), np.squeeze(other)
+    one, other = np.asarray(one), np.asarray(other)
     shape = np.broadcast_shapes(one.shape, other.shape)
     return shape == other.shape and np.allclose(one, other, rtol=1e-8, atol=1e-8)
 

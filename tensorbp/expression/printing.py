@@ -7,7 +7,7 @@ scales rows. A part that is read several times is printed once, after ``where``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from math import prod
 
@@ -47,12 +47,14 @@ class _Text:
         binding: how tightly it binds.
         coefficient: the number in front.
         axes: by which axes of a product the piece takes part.
+        summed: of how many numbers the piece is the sum; 0 if it is no sum.
     """
 
     text: str
     binding: int = ATOM
     coefficient: Number = 1
     axes: tuple[Axis, ...] = ()
+    summed: int = 0
 
     def inside(self, binding: int) -> str:
         """Return the text, in parentheses where it binds less tightly than asked."""
@@ -138,9 +140,10 @@ class _Printer:
             return _Text(_joined_sum(scaled), SUM)
         if isinstance(operator, Einsum):
             return self._einsum(node)
-        arguments = ", ".join(_with_coefficient(each) for each in operands)
-        name = operator.name if isinstance(operator, Layer) else str(operator)
-        return _Text(f"{SYMBOLS.get(name, name)}({arguments})")
+        assert isinstance(operator, Layer)
+        arguments = [_with_coefficient(each) for each in operands] + _arguments(operator)
+        name = operator.name
+        return _Text(f"{SYMBOLS.get(name, name)}({', '.join(arguments)})")
 
     def _einsum(self, node: Expression) -> _Text:
         """Return the text of an einsum together with those that it alone reads, if it has one."""
@@ -163,6 +166,15 @@ class _Printer:
 
     def _product(self, term: Term[Expression]) -> _Text:
         return _product(term, [self._texts[factor.value] for factor in term.factors])
+
+
+def _arguments(layer: Layer) -> list[str]:
+    """Return the arguments of a layer that are not what they are by default."""
+    return [
+        f"{each.name}={getattr(layer, each.name)}"
+        for each in fields(layer)  # type: ignore[arg-type]
+        if getattr(layer, each.name) != each.default
+    ]
 
 
 def _joined_sum(parts: Iterable[_Text]) -> str:
@@ -208,10 +220,9 @@ def _product(term: Term[Expression], operands: Sequence[_Text]) -> _Text:
     if is_plain and all(len(d) <= 1 for d in term.output):
         reduced = _Reduction(pieces, output, term.sizes).result()
         if reduced is not None:
-            mean = Fraction(1, prod(term.sizes) or 1)
-            if reduced.text.startswith("sum(") and not output and coefficient == mean:
-                return _Text(f"mean{reduced.text[3:]}")
-            return replace(reduced, coefficient=coefficient, axes=())
+            if reduced.summed and coefficient == Fraction(1, reduced.summed):
+                return _Text(f"mean{reduced.text.removeprefix('sum')}")
+            return replace(reduced, coefficient=coefficient, axes=(), summed=0)
     factors = ",".join(written(factor.dimensions) for factor in term.factors)
     arguments = ", ".join([each.text for each in pieces])
     spec = f"{factors}->{written(term.output)}"
@@ -240,15 +251,26 @@ class _Reduction:
         """Sum over what is left over and bring the axes into the order of the output."""
         summed = [axis for axis in piece.axes if axis not in self.output]
         if len(summed) == len(piece.axes) > 0:
-            return _Text(f"sum({piece.text})")
+            count = prod([self.sizes[axis] for axis in summed])
+            return _Text(f"sum({piece.text})", summed=count)
         if summed:
             positions = ", ".join(str(piece.axes.index(axis)) for axis in summed)
             kept = tuple([axis for axis in piece.axes if axis not in summed])
             piece = _Text(f"sum({piece.text}, axis={positions})", axes=kept)
         wanted = tuple([axis for axis in self.output if axis in piece.axes])
-        if piece.axes == wanted:
+        if piece.axes != wanted:
+            if len(wanted) != 2:
+                return None
+            piece = piece.transposed
+        return self._repeated(piece, wanted)
+
+    def _repeated(self, piece: _Text, wanted: tuple[Axis, ...]) -> _Text | None:
+        """Say along which axes the piece is repeated, where they are not the leading ones."""
+        if self.output[len(self.output) - len(wanted) :] == wanted:
             return piece
-        return piece.transposed if len(wanted) == 2 else None
+        if len(wanted) == 1 and len(self.output) == 2:
+            return _Text(f"{piece.inside(PRODUCT)} 1ᵀ", PRODUCT)
+        return None
 
     def _uses(self, axis: Axis) -> int:
         return sum(axis in each.axes for each in self.pieces) + (axis in self.output)

@@ -56,6 +56,7 @@ def fuse(
     roots: Sequence[Expression],
     finders: Mapping[str, Finder] | None = None,
     across: bool = True,
+    twice: bool = True,
 ) -> dict[Expression, Contraction]:
     """Return for each einsum that remains after fusion the product and its best order found.
 
@@ -63,8 +64,9 @@ def fuse(
         roots: expressions in which no map is left.
         finders: the path finders that compete.
         across: whether a fused chain may be contracted across the order in which it was derived.
+        twice: whether what one einsum reads twice may be fused with it.
     """
-    fusion = _Fusion(roots, finders)
+    fusion = _Fusion(roots, finders, twice)
     for node in topological_order(roots):
         if _is_product(node):
             fusion.add(node)
@@ -77,7 +79,10 @@ def fuse(
 
 
 class _Fusion:
-    def __init__(self, roots: Sequence[Expression], finders: Mapping[str, Finder] | None) -> None:
+    def __init__(
+        self, roots: Sequence[Expression], finders: Mapping[str, Finder] | None, twice: bool
+    ) -> None:
+        self.twice = twice
         self.roots = set(roots)
         self.finders = finders
         self.readers: dict[Expression, set[Expression]] = {}
@@ -103,7 +108,7 @@ class _Fusion:
         if any(self.is_absorbed(each) for each in twice):
             parts = {each for each in node.operands if self.is_absorbed(each)}
             apart = self.alone[node].flops + sum(self.fused(each).flops for each in parts)
-            if self.searched(node).flops >= apart:
+            if not self.twice or self.searched(node).flops >= apart:
                 self.kept |= twice
 
     def searched(self, node: Expression) -> Contraction:

@@ -47,7 +47,7 @@ __all__ = ["Outputs", "Wanted", "flattened", "plan"]
 
 Outputs = Wanted | Sequence[Wanted | Sequence[Wanted]]
 Orders = dict[MapExpression, Order]
-Contractions = Literal["plain", "along", "across"]
+Contractions = Literal["plain", "along", "across", "apart"]
 
 SAME_COST = 0.01
 """A plan is called reverse or forward if that order, each step at its best, costs as much but for
@@ -183,7 +183,9 @@ class _Planner:
                     candidate = self._worked_out(trial, "across")
                     if candidate.figures.flops < best.figures.flops:
                         orders, best = trial, candidate
-        return orders, best
+        # what is fused where it is read twice is guessed einsum by einsum; try the other way too
+        apart = self._worked_out(orders, "apart")
+        return orders, apart if apart.figures.flops < best.figures.flops else best
 
     def _name(self, orders: Orders, candidate: _Candidate) -> OrderName:
         """Return the textbook order that costs as much as the candidate, if there is one."""
@@ -209,7 +211,7 @@ class _Planner:
         Args:
             orders: the elimination order of each map.
             contraction: how einsums are contracted: plainly, or each with the best path, along
-                the order of derivation or across it.
+                the order of derivation, across it, or across it with all apart that is read twice.
             stacked: whether a direct sum of sources is one space with one tangent a number.
         """
         sources = {each: _stacked(each) if stacked else each for each in self.maps}
@@ -225,7 +227,9 @@ class _Planner:
         if contraction == "plain":
             contractions = plain(roots)
         else:
-            contractions = fuse(roots, self.finders, across=contraction == "across")
+            contractions = fuse(
+                roots, self.finders, across=contraction != "along", twice=contraction != "apart"
+            )
         paired, labels = pair(roots, contractions, resolution.labels)
         final = dict(zip(roots, paired, strict=True))
         return _Candidate(
