@@ -20,8 +20,9 @@ Expressions = Expression | Several
 def jacobian(y: Expressions, x: Expressions) -> MapExpression:
     """Return the Jacobian of y with respect to x, as a linear map from x's space to y's.
 
-    Structure is kept: an axis that input and output share (a batch, the elements of an
-    activation) is a Kronecker delta and is never stored.
+    It is the total derivative: where one source is computed from another, the path through it
+    counts for both. Structure is kept: an axis that input and output share (a batch, the elements
+    of an activation) is a Kronecker delta and is never stored.
 
     >>> import tensorbp as tb
     >>> x = tb.variable("x", 64, 32)

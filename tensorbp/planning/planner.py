@@ -8,7 +8,7 @@ evaluator, and taken if they are cheaper: no plan costs more than the cheaper of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal, cast
@@ -16,7 +16,7 @@ from typing import Literal, cast
 from tensorbp.algebra import Factor, LinearMap, Space, Term
 from tensorbp.algebra.linear_map import Block
 from tensorbp.errors import CompileError
-from tensorbp.expression.elimination import ORDERS, Order
+from tensorbp.expression.elimination import Order
 from tensorbp.expression.graph import Wanted, between, maps_of, topological_order
 from tensorbp.expression.map_expression import (
     Entries,
@@ -53,8 +53,8 @@ SAME_COST = 0.01
 """A plan is called reverse or forward if that order, each step at its best, costs as much but for
 this fraction."""
 
-STRUCTURED_FORWARD_LIMIT = 4096
-"""How many tangents (sources times nodes) structured forward mode may push for it to be tried."""
+MOST_PUSHED = 4096
+"""How many tangents or cotangents (summands times nodes) an order may push for it to be tried."""
 
 
 def plan(
@@ -155,18 +155,18 @@ class _Planner:
 
     def plan(self, order: PlainOrder | None) -> Plan:
         natural: Orders = {each: natural_order(each) for each in self.maps}
-        reverse = self._worked_out(self._outermost("reverse"), "plain")
-        forward = self._worked_out(self._outermost("forward"), "plain", stacked=True)
+        reverse = self._worked_out(self._outermost("reverse"), "plain", _stacked_output)
+        forward = self._worked_out(self._outermost("forward"), "plain", _stacked)
         baselines = Baselines(forward.figures, reverse.figures)
         if order is not None:
             chosen = self._worked_out(self._outermost(order), "plain")
             return self._written(chosen, order, baselines)
         orders, best = self._searched(natural)
         name = self._name(orders, best)
-        if reverse.figures.flops < best.figures.flops:
-            name, best = "reverse", reverse
-        if forward.figures.flops < best.figures.flops:
-            name, best = "forward", self._worked_out(self._outermost("forward"), "plain")
+        for plain_name, baseline in (("reverse", reverse), ("forward", forward)):
+            if baseline.figures.flops < best.figures.flops:
+                name = cast(PlainOrder, plain_name)
+                best = self._worked_out(self._outermost(name), "plain")
         return self._written(best, name, baselines)
 
     def _outermost(self, order: Order) -> Orders:
@@ -204,7 +204,10 @@ class _Planner:
         return "mixed"
 
     def _worked_out(
-        self, orders: Orders, contraction: Contractions, stacked: bool = False
+        self,
+        orders: Orders,
+        contraction: Contractions,
+        change: Callable[[MapExpression], MapExpression] = lambda wanted: wanted,
     ) -> _Candidate:
         """Return the query in given orders.
 
@@ -212,17 +215,17 @@ class _Planner:
             orders: the elimination order of each map.
             contraction: how einsums are contracted: plainly, or each with the best path, along
                 the order of derivation, across it, or across it with all apart that is read twice.
-            stacked: whether a direct sum of sources is one space with one tangent a number.
+            change: what is worked out in the place of a map.
         """
-        sources = {each: _stacked(each) if stacked else each for each in self.maps}
-        known = {sources[each]: order for each, order in orders.items()} | orders
+        changed = {each: change(each) for each in self.maps}
+        known = {changed[each]: order for each, order in orders.items()} | orders
         resolution = Resolution(self.wanted, lambda each: known[each], self.labels)
         outputs: list[Expression | LinearMap[Expression]] = []
         for each in self.wanted:
             if isinstance(each, MapExpression):
-                outputs.append(resolution.map(sources[each]))
+                outputs.append(resolution.map(changed[each]))
             else:
-                outputs.append(resolution.expression(_substituted(each, sources)))
+                outputs.append(resolution.expression(_substituted(each, changed)))
         roots = [root for each in outputs for root in _roots(each)]
         if contraction == "plain":
             contractions = plain(roots)
@@ -265,13 +268,18 @@ def _orders_to_try(wanted: MapExpression) -> list[Order]:
     jacobians = [each for each in leaves if isinstance(each, Jacobian)]
     if not jacobians:
         return []
-    tangents = len(wanted.input.shapes) * sum(
-        len(between(each.targets, each.sources)) for each in jacobians
-    )
-    orders: list[Order] = list(ORDERS if len(leaves) > 1 else ORDERS[:2])
-    if tangents > STRUCTURED_FORWARD_LIMIT:
-        orders.remove("forward")
-    return orders
+    nodes = {each: len(between(each.targets, each.sources)) for each in jacobians}
+    work: dict[Order, int] = {
+        "reverse": len(wanted.output.shapes) * sum(nodes.values()),
+        "forward": len(wanted.input.shapes) * sum(nodes.values()),
+    }
+    if len(leaves) > 1:
+        work["separate"] = sum(
+            min(len(each.output.shapes), len(each.input.shapes)) * count
+            for each, count in nodes.items()
+        )
+    natural = natural_order(wanted)
+    return [order for order in work if order == natural or work[order] <= MOST_PUSHED]
 
 
 def _stacked(wanted: MapExpression) -> MapExpression:
@@ -296,13 +304,23 @@ def _stacked(wanted: MapExpression) -> MapExpression:
     return Product(wanted, Explicit(seeds))
 
 
+def _stacked_output(wanted: MapExpression) -> MapExpression:
+    """Return the map to ONE space, as plain reverse mode pulls back from it: `_stacked` turned."""
+    return _stacked(wanted.T).T if len(wanted.output.shapes) > 1 else wanted
+
+
 def _substituted(expression: Expression, maps: Mapping[MapExpression, MapExpression]) -> Expression:
     """Return the expression with its maps replaced; only plain derivatives can be."""
     operator = expression.operator
     if isinstance(operator, Entries) and operator.form == "dense":
         replaced = maps[operator.map]
+        row, column = operator.block
+        row, column = (
+            row if len(replaced.output.shapes) > 1 else 0,
+            column if len(replaced.input.shapes) > 1 else 0,
+        )
         if replaced is not operator.map:
-            return Expression.of(Entries(replaced, "dense", (operator.block[0], 0)))
+            return Expression.of(Entries(replaced, "dense", (row, column)))
     return expression
 
 
