@@ -17,7 +17,7 @@ from tensorbp.algebra import Factor, LinearMap, Space, Term
 from tensorbp.algebra.linear_map import Block
 from tensorbp.errors import CompileError
 from tensorbp.expression.elimination import Order
-from tensorbp.expression.graph import Wanted, between, maps_of, topological_order
+from tensorbp.expression.graph import Wanted, maps_of, topological_order
 from tensorbp.expression.map_expression import (
     Entries,
     Explicit,
@@ -268,7 +268,7 @@ def _orders_to_try(wanted: MapExpression) -> list[Order]:
     jacobians = [each for each in leaves if isinstance(each, Jacobian)]
     if not jacobians:
         return []
-    nodes = {each: len(between(each.targets, each.sources)) for each in jacobians}
+    nodes = {each: len(topological_order(each.targets)) for each in jacobians}
     work: dict[Order, int] = {
         "reverse": len(wanted.output.shapes) * sum(nodes.values()),
         "forward": len(wanted.input.shapes) * sum(nodes.values()),
