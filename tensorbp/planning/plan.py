@@ -137,7 +137,7 @@ class MapOutput:
         return [factor.value.number for term in terms for factor in term.factors]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The steps of a computation, in order, with their cost; made by `tensorbp.plan`.
 
@@ -173,6 +173,12 @@ class Plan:
     def peak_bytes(self) -> int:
         """The most bytes alive at one time, inputs and results included."""
         return self.figures.peak_bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"<Plan: {len(self.steps)} steps, {self.order} order, {self.flops} FLOPs, peak "
+            f"{self.peak_bytes} bytes>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain dictionaries, lists, strings and integers."""
@@ -235,11 +241,11 @@ def _output_to_dict(output: int | MapOutput) -> dict[str, Any]:
 
 
 def _plain(value: Number | Any) -> Any:
-    """Return a value as JSON can write it: fractions and numbers that are not finite as text."""
+    """Return a value as JSON can write it: what JSON does not know is written as text."""
     if isinstance(value, Fraction):
         return str(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return str(value)
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
-    return value
+    return value if isinstance(value, int | float | str | None) else str(value)
