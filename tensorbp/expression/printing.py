@@ -344,19 +344,28 @@ class _Reduction:
 
     def _scaling(self) -> bool:
         """Rewrite d[i] A[i, j] as diag(d) A."""
-        for one, two in reversed(list(self._pairs())):
+        scalings = []
+        for one, two in self._pairs():
             vector, matrix = (one, two) if len(one.axes) <= len(two.axes) else (two, one)
             if len(matrix.axes) == 2 and len(vector.axes) == 1 and vector.axes[0] in matrix.axes:
-                scale = f"diag({vector.text})"
-                if vector.axes[0] == matrix.axes[0]:
-                    text = f"{scale} {matrix.inside(PRODUCT)}"
-                else:
-                    text = f"{matrix.inside(PRODUCT)} {scale}"
-                return self._replace(one, two, _Text(text, PRODUCT, axes=matrix.axes))
+                scalings.append((one, two, vector, matrix))
             if not vector.axes and matrix.axes:
                 text = f"{vector.inside(ATOM)} {matrix.inside(PRODUCT)}"
                 return self._replace(one, two, _Text(text, PRODUCT, axes=matrix.axes))
-        return False
+        if not scalings:
+            return False
+        # of several matrices, the one that will stand on the right: Xᵀ diag(d) X
+        one, two, vector, matrix = max(scalings, key=lambda each: self._column(each[3]))
+        scale = f"diag({vector.text})"
+        if vector.axes[0] == matrix.axes[0]:
+            text = f"{scale} {matrix.inside(PRODUCT)}"
+        else:
+            text = f"{matrix.inside(PRODUCT)} {scale}"
+        return self._replace(one, two, _Text(text, PRODUCT, axes=matrix.axes))
+
+    def _column(self, matrix: _Text) -> int:
+        """Return how far to the right the last of a matrix's axes stands in the output."""
+        return max(self.output.index(axis) if axis in self.output else -1 for axis in matrix.axes)
 
     def _outer(self) -> bool:
         """Rewrite x[i] y[j] as x yᵀ."""

@@ -141,7 +141,7 @@ class Resolution:
         return self._maps[key]
 
     def _total(self, terms: Sequence[Term[Expression]]) -> Expression:
-        return total(terms, self._kept.__contains__)
+        return total([_ordered(term) for term in terms], self._kept.__contains__)
 
     def _total_at(self, vertex: Vertex, terms: Sequence[Term[Expression]]) -> Expression:
         """Return a sum of tensors, labelled as belonging to a vertex."""
@@ -151,6 +151,16 @@ class Resolution:
             for node in (value, *value.operands):
                 self.labels.setdefault(node, label)
         return value
+
+
+def _ordered(term: Term[Expression]) -> Term[Expression]:
+    """Return the term with a pair of factors in the order of their making.
+
+    A map and its transpose lead to the same pair, from either side; in one order it is one node.
+    """
+    if len(term.factors) != 2 or term.factors[0].value.serial <= term.factors[1].value.serial:
+        return term
+    return Term.of(term.coefficient, term.factors[::-1], term.output, term.input, term.sizes)
 
 
 def _mirrored(upper: LinearMap[Expression]) -> LinearMap[Expression]:

@@ -28,7 +28,7 @@ from tensorbp.expression.map_expression import (
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution, natural_order
 from tensorbp.planning.finders import Finder
-from tensorbp.planning.fusion import fuse, plain
+from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
 from tensorbp.planning.pairing import pair
 from tensorbp.planning.plan import (
@@ -47,7 +47,9 @@ __all__ = ["Outputs", "Wanted", "flattened", "plan"]
 
 Outputs = Wanted | Sequence[Wanted | Sequence[Wanted]]
 Orders = dict[MapExpression, Order]
-Contractions = Literal["plain", "along", "across", "apart"]
+Contractions = Literal["plain", "along", "across"]
+
+PLAIN_ORDERS: tuple[PlainOrder, ...] = ("reverse", "forward")
 
 SAME_COST = 0.01
 """A plan is called reverse or forward if that order, each step at its best, costs as much but for
@@ -155,18 +157,19 @@ class _Planner:
 
     def plan(self, order: PlainOrder | None) -> Plan:
         natural: Orders = {each: natural_order(each) for each in self.maps}
-        reverse = self._worked_out(self._outermost("reverse"), "plain", _stacked_output)
-        forward = self._worked_out(self._outermost("forward"), "plain", _stacked)
-        baselines = Baselines(forward.figures, reverse.figures)
+        reverse = self._worked_out(self._outermost("reverse"), "plain", _stacked_output).figures
+        forward = self._worked_out(self._outermost("forward"), "plain", _stacked).figures
+        baselines = Baselines(forward, reverse)
         if order is not None:
             chosen = self._worked_out(self._outermost(order), "plain")
             return self._written(chosen, order, baselines)
         orders, best = self._searched(natural)
         name = self._name(orders, best)
-        for plain_name, baseline in (("reverse", reverse), ("forward", forward)):
-            if baseline.figures.flops < best.figures.flops:
-                name = cast(PlainOrder, plain_name)
-                best = self._worked_out(self._outermost(name), "plain")
+        for plain_order, baseline in zip(PLAIN_ORDERS, (reverse, forward), strict=True):
+            if baseline.flops < best.figures.flops:
+                candidate = self._worked_out(self._outermost(plain_order), "plain")
+                if candidate.figures.flops < best.figures.flops:
+                    name, best = plain_order, candidate
         return self._written(best, name, baselines)
 
     def _outermost(self, order: Order) -> Orders:
@@ -183,9 +186,7 @@ class _Planner:
                     candidate = self._worked_out(trial, "across")
                     if candidate.figures.flops < best.figures.flops:
                         orders, best = trial, candidate
-        # what is fused where it is read twice is guessed einsum by einsum; try the other way too
-        apart = self._worked_out(orders, "apart")
-        return orders, apart if apart.figures.flops < best.figures.flops else best
+        return orders, best
 
     def _name(self, orders: Orders, candidate: _Candidate) -> OrderName:
         """Return the textbook order that costs as much as the candidate, if there is one."""
@@ -195,8 +196,7 @@ class _Planner:
             return "forward"
         if not candidate.is_across and len(used) == 1 and "separate" not in used:
             return cast(OrderName, used.pop())
-        names: tuple[Literal["reverse", "forward"], ...] = ("reverse", "forward")
-        for name in names:
+        for name in PLAIN_ORDERS:
             if all(name in _orders_to_try(each) for each in outermost):
                 along = self._worked_out(orders | dict.fromkeys(outermost, name), "along")
                 if along.figures.flops <= candidate.figures.flops * (1 + SAME_COST):
@@ -214,7 +214,7 @@ class _Planner:
         Args:
             orders: the elimination order of each map.
             contraction: how einsums are contracted: plainly, or each with the best path, along
-                the order of derivation, across it, or across it with all apart that is read twice.
+                the order of derivation or across it.
             change: what is worked out in the place of a map.
         """
         changed = {each: change(each) for each in self.maps}
@@ -228,11 +228,25 @@ class _Planner:
                 outputs.append(resolution.expression(_substituted(each, changed)))
         roots = [root for each in outputs for root in _roots(each)]
         if contraction == "plain":
-            contractions = plain(roots)
-        else:
-            contractions = fuse(
-                roots, self.finders, across=contraction != "along", twice=contraction != "apart"
-            )
+            return self._paired(outputs, roots, plain(roots), resolution)
+        across = contraction == "across"
+        fused = fuse(roots, self.finders, across)
+        candidate = self._paired(outputs, roots, fused, resolution)
+        # whether to fuse what is read twice is guessed einsum by einsum: see what it costs not to
+        apart = fuse(roots, self.finders, across, twice=False)
+        if apart.keys() == fused.keys():
+            return candidate
+        other = self._paired(outputs, roots, apart, resolution)
+        return min(candidate, other, key=lambda each: each.figures.flops)
+
+    def _paired(
+        self,
+        outputs: Sequence[Expression | LinearMap[Expression]],
+        roots: Sequence[Expression],
+        contractions: Mapping[Expression, Contraction],
+        resolution: Resolution,
+    ) -> _Candidate:
+        """Return what is left of a query once all contractions are written out in pairs."""
         paired, labels = pair(roots, contractions, resolution.labels)
         final = dict(zip(roots, paired, strict=True))
         return _Candidate(
