@@ -340,3 +340,10 @@ def test_damaged_files_are_refused_or_read(tmp_path: Path, seed: int) -> None:
             Parameters.load(path)
         except ParameterError as error:
             assert str(path) in str(error)
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="it is there and is no file; name a file, such as"):
+        example().save(tmp_path)
+    assert tmp_path.is_dir()
+    assert not list(tmp_path.iterdir())

@@ -106,6 +106,9 @@ class Parameters:
         """Write an uncompressed ``.npz`` file, which ``numpy.load`` reads too.
 
         The file appears under its name only when it is complete.
+
+        Raises:
+            ParameterError: there is something of that name that is no file.
         """
         storage.save(path, dict(self.items()))
 

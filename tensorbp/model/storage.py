@@ -27,8 +27,17 @@ __all__ = ["load", "save"]
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to a file, which takes its name only when it is complete."""
+    """Write arrays to a file, which takes its name only when it is complete.
+
+    Raises:
+        ParameterError: there is something of that name that is no file.
+    """
     target = Path(path)
+    if target.exists() and not target.is_file():
+        raise ParameterError(
+            f"cannot write parameters to '{target}': it is there and is no file; name a file, such "
+            "as theta.npz"
+        )
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
     try:
         with partial.open("xb") as stream:
