@@ -1,13 +1,8 @@
-"""What all tests share: how many examples a law is tried on, and the oracles beside the tests."""
+"""What all tests share: how many examples a law is tried on."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from hypothesis import HealthCheck, settings
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 settings.register_profile(
     "laws",

@@ -16,7 +16,12 @@ from tensorbp.expression.linearization import Vertex, linearize
 from tensorbp.expression.map_expression import Entries, Jacobian, MapExpression
 from tensorbp.expression.node import Expression, provides
 
-__all__ = ["Resolution", "natural_order"]
+__all__ = ["Resolution", "natural_order", "plain_order"]
+
+
+def plain_order(wanted: MapExpression) -> Order:
+    """Return the plain order that starts from the side with fewer numbers."""
+    return "reverse" if wanted.output.size <= wanted.input.size else "forward"
 
 
 def natural_order(wanted: MapExpression) -> Order:
@@ -26,7 +31,7 @@ def natural_order(wanted: MapExpression) -> Order:
     """
     if len(list(wanted.leaves)) > 1:
         return "forward" if wanted.input.size == 1 else "separate"
-    return "reverse" if wanted.output.size <= wanted.input.size else "forward"
+    return plain_order(wanted)
 
 
 @provides("worked_out")

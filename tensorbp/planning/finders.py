@@ -165,11 +165,14 @@ def interval(
             assert least is not None
             best[start, end] = least
 
-    def halves(members: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-        middle = split[members]
-        return (members[0], middle), (middle, members[1])
+    def members(start: int, end: int) -> int:
+        return (1 << end) - (1 << start)
 
-    return _linear(_pairs_of_intervals(count, halves))
+    halves = {
+        members(start, end): (members(start, middle), members(middle, end))
+        for (start, end), middle in split.items()
+    }
+    return _linear(_pairs(count, members(0, count), halves.__getitem__))
 
 
 class _Masks:
@@ -232,25 +235,6 @@ def _pairs(
             pairs.append((number[left], number[right]))
             number[members] = count + len(pairs) - 1
     return pairs
-
-
-def _pairs_of_intervals(
-    count: int, halves: Callable[[tuple[int, int]], tuple[tuple[int, int], tuple[int, int]]]
-) -> list[tuple[int, int]]:
-    """Return the pairs of a tree over intervals of the factors, leaves first."""
-
-    def members(bounds: tuple[int, int]) -> int:
-        return (1 << bounds[1]) - (1 << bounds[0])
-
-    def bounds(mask: int) -> tuple[int, int]:
-        start = (mask & -mask).bit_length() - 1
-        return start, mask.bit_length()
-
-    def split(mask: int) -> tuple[int, int]:
-        left, right = halves(bounds(mask))
-        return members(left), members(right)
-
-    return _pairs(count, (1 << count) - 1, split)
 
 
 BUILT_IN_FINDERS: dict[str, Finder] = {"subset": subset, "interval": interval, "greedy": greedy}

@@ -26,7 +26,7 @@ from tensorbp.expression.map_expression import (
     Product,
 )
 from tensorbp.expression.node import Expression
-from tensorbp.expression.resolution import Resolution, natural_order
+from tensorbp.expression.resolution import Resolution, natural_order, plain_order
 from tensorbp.planning.finders import Finder
 from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
@@ -165,16 +165,16 @@ class _Planner:
             return self._written(chosen, order, baselines)
         orders, best = self._searched(natural)
         name = self._name(orders, best)
-        for plain_order, baseline in zip(PLAIN_ORDERS, (reverse, forward), strict=True):
+        for each, baseline in zip(PLAIN_ORDERS, (reverse, forward), strict=True):
             if baseline.flops < best.figures.flops:
-                candidate = self._worked_out(self._outermost(plain_order), "plain")
+                candidate = self._worked_out(self._outermost(each), "plain")
                 if candidate.figures.flops < best.figures.flops:
-                    name, best = plain_order, candidate
+                    name, best = each, candidate
         return self._written(best, name, baselines)
 
     def _outermost(self, order: Order) -> Orders:
         """Return plain orders, the given one for the maps that no other map differentiates."""
-        return {each: _plain_order(each) if each in self.inside else order for each in self.maps}
+        return {each: plain_order(each) if each in self.inside else order for each in self.maps}
 
     def _searched(self, orders: Orders) -> tuple[Orders, _Candidate]:
         """Change the order of one map after the other, as long as the total falls."""
@@ -271,11 +271,6 @@ def _expressions_of(wanted: Wanted) -> list[Expression]:
     return [wanted] if isinstance(wanted, Expression) else wanted.dependencies
 
 
-def _plain_order(wanted: MapExpression) -> Order:
-    """Return the plain order of a map that another one differentiates: from the smaller side."""
-    return "reverse" if wanted.output.size <= wanted.input.size else "forward"
-
-
 def _orders_to_try(wanted: MapExpression) -> list[Order]:
     """Return the orders that are worth a try, by how much there is to push."""
     leaves = list(wanted.leaves)
@@ -326,16 +321,16 @@ def _stacked_output(wanted: MapExpression) -> MapExpression:
 def _substituted(expression: Expression, maps: Mapping[MapExpression, MapExpression]) -> Expression:
     """Return the expression with its maps replaced; only plain derivatives can be."""
     operator = expression.operator
-    if isinstance(operator, Entries) and operator.form == "dense":
-        replaced = maps[operator.map]
-        row, column = operator.block
-        row, column = (
-            row if len(replaced.output.shapes) > 1 else 0,
-            column if len(replaced.input.shapes) > 1 else 0,
-        )
-        if replaced is not operator.map:
-            return Expression.of(Entries(replaced, "dense", (row, column)))
-    return expression
+    if not isinstance(operator, Entries) or operator.form != "dense":
+        return expression
+    replaced = maps[operator.map]
+    row, column = operator.block
+    # a space that has become ONE has only its first block
+    at = (
+        row if len(replaced.output.shapes) > 1 else 0,
+        column if len(replaced.input.shapes) > 1 else 0,
+    )
+    return Expression.of(Entries(replaced, "dense", at))
 
 
 def _roots(output: Expression | LinearMap[Expression]) -> list[Expression]:
