@@ -51,5 +51,6 @@ def _version(plugin: PluginInfo) -> str:
 def _provides(plugin: PluginInfo) -> str:
     """Return what a plugin registers: its layers by number, the other kinds by name."""
     others = [each.removeprefix(_PREFIX).replace("_", " ") for each in plugin.hooks]
-    counted = f"{len(plugin.layers)} layers"
+    count = len(plugin.layers)
+    counted = f"{count} layer{'s' * (count != 1)}"
     return ", ".join(counted if each == "layers" else each for each in others)
