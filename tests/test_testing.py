@@ -337,12 +337,12 @@ def gallery(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_the_example_plugin_brings_three_layers(gallery: ModuleType) -> None:
     registry = build_registry(gallery, entry_points=False)
     assert not registry.warnings
-    for name in ("mish", "snake", "l2_normalize"):
+    for name in ("logish", "snake", "l2_normalize"):
         assert registry.origin("layer", name).name == "tensorbp_gallery"
 
 
 def test_the_example_plugin_is_certified(gallery: ModuleType) -> None:
-    for layer in (gallery.Mish, gallery.Snake, gallery.L2Normalize):
+    for layer in (gallery.Logish, gallery.Snake, gallery.L2Normalize):
         check_layer(layer)
 
 

@@ -1,14 +1,19 @@
 """The graph of expressions: building it, differentiating it, printing it."""
 
+from tensorbp.expression.activation import celu as celu
 from tensorbp.expression.activation import elu as elu
 from tensorbp.expression.activation import gelu as gelu
 from tensorbp.expression.activation import leaky_relu as leaky_relu
 from tensorbp.expression.activation import log_sigmoid as log_sigmoid
+from tensorbp.expression.activation import mish as mish
 from tensorbp.expression.activation import relu as relu
+from tensorbp.expression.activation import selu as selu
 from tensorbp.expression.activation import sigmoid as sigmoid
 from tensorbp.expression.activation import silu as silu
 from tensorbp.expression.activation import softplus as softplus
+from tensorbp.expression.activation import softsign as softsign
 from tensorbp.expression.activation import tanh as tanh
+from tensorbp.expression.activation import tanhshrink as tanhshrink
 from tensorbp.expression.arithmetic import add as add
 from tensorbp.expression.arithmetic import broadcast_to as broadcast_to
 from tensorbp.expression.arithmetic import matmul as matmul
@@ -55,6 +60,12 @@ from tensorbp.expression.leaves import variable as variable
 from tensorbp.expression.map_expression import MapExpression as MapExpression
 from tensorbp.expression.map_expression import linear_map as linear_map
 from tensorbp.expression.node import Expression as Expression
+from tensorbp.expression.piecewise import hard_sigmoid as hard_sigmoid
+from tensorbp.expression.piecewise import hard_swish as hard_swish
+from tensorbp.expression.piecewise import hard_tanh as hard_tanh
+from tensorbp.expression.piecewise import hardshrink as hardshrink
+from tensorbp.expression.piecewise import relu6 as relu6
+from tensorbp.expression.piecewise import softshrink as softshrink
 from tensorbp.expression.printing import formula as formula
 from tensorbp.expression.rule import Elementwise as Elementwise
 from tensorbp.expression.unrolling import total_derivative as total_derivative

@@ -14,6 +14,7 @@ from tensorbp.errors import LayerError, suggestion
 
 __all__ = [
     "absolute",
+    "clipped",
     "integer_power",
     "negative_part",
     "positive_part",
@@ -56,6 +57,11 @@ def positive_part(xp: Any, x: Any) -> Any:
 def negative_part(xp: Any, x: Any) -> Any:
     """Return min(x, 0)."""
     return xp.minimum(x, xp.zeros_like(x))
+
+
+def clipped(xp: Any, x: Any, low: float, high: float) -> Any:
+    """Return min(max(x, low), high)."""
+    return xp.minimum(xp.maximum(x, xp.full_like(x, low)), xp.full_like(x, high))
 
 
 def sigmoid(xp: Any, x: Any) -> Any:

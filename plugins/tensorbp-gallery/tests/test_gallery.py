@@ -1,13 +1,13 @@
 from collections.abc import Callable
 
 import pytest
-from tensorbp_gallery import L2Normalize, Mish, Snake
+from tensorbp_gallery import L2Normalize, Logish, Snake
 
 import tensorbp as tb
 from tensorbp.testing import checks
 
 CHECKS = [
-    *checks(Mish),
+    *checks(Logish),
     *checks(Snake),
     *checks(Snake(frequency=2.5), (5,)),
     *checks(L2Normalize),

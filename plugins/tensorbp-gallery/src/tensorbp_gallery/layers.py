@@ -9,19 +9,19 @@ import tensorbp as tb
 
 
 @dataclass(frozen=True)
-class Mish(tb.Composite):
-    """Mish: y = x tanh(ln(1 + exp(x))); its derivative follows from those of its parts.
+class Logish(tb.Composite):
+    """Logish: y = x ln(1 + σ(x)); its derivative follows from those of its parts.
 
-    Source: Misra 2019, Mish: a self regularized non-monotonic activation function.
+    Source: Zhu et al. 2021, Logish: a new nonlinear nonmonotonic activation function.
     """
 
-    name = "mish"
-    formula = "y = x tanh(ln(1 + exp(x)))"
+    name = "logish"
+    formula = "y = x ln(1 + σ(x))"
 
     def build(self, *operands: tb.Expression, **parameters: tb.Expression) -> tb.Expression:
-        """Return x tanh(softplus(x))."""
+        """Return x ln(1 + σ(x))."""
         (x,) = operands
-        return x * tb.tanh(tb.softplus(x))
+        return x * tb.log1p(tb.sigmoid(x))
 
 
 @dataclass(frozen=True)
