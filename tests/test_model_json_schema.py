@@ -59,6 +59,9 @@ def test_the_examples_are_valid(path: Path) -> None:
 
 
 VALID = [
+    START + "layers: [{name: a, type: linear, units: 3}, {type: linear, units: 3, share: a}]",
+    START + "layers: [{name: a, type: linear, units: 3}, {type: linear, units: 3, "
+    "share: {W: a.W.T, b: a.b}}]",
     START + "layers: [{type: tanh}]",
     START + "layers: [{type: linear, units: 2}]",
     START + "dims: {a: 3, b: null}\nlayers: [{name: d, type: linear, units: 2*a, bias: false}]",
@@ -77,6 +80,9 @@ def test_what_is_valid(text: str) -> None:
 
 
 INVALID = [
+    START + "layers: [{name: a, type: linear, units: 3}, {type: linear, units: 3, share: {}}]",
+    START + "layers: [{name: a, type: linear, units: 3}, {type: linear, units: 3, share: [a]}]",
+    START + "layers: [{name: a, type: linear, units: 3}, {type: linear, units: 3, share: {W: a}}]",
     "3",
     START,
     START + "layers: []",

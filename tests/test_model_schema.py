@@ -121,7 +121,7 @@ FORM: dict[str, tuple[str, str]] = {
         "12:28: expected a text, found the number 3\n"
         "12:31: 'a..b' is no name for a layer or input: use letters, digits, '_' and '-', no "
         "digit first, dots between names\n"
-        "13:16: 'tanh' has no 'units'; known: inputs, name, repeat, type\n"
+        "13:16: 'tanh' has no 'units'; known: inputs, name, repeat, share, type\n"
         "14:10: 'a.b c' is no name for a layer: use letters, digits, '_' and '-', no digit first",
     ),
     "faulty arguments": (
@@ -150,13 +150,13 @@ FORM: dict[str, tuple[str, str]] = {
         "5:6: block 'a' needs 'layers'\n"
         "6:31: block 'b' has no 'inputs'; known: layers\n"
         "7:6: block 'c' must be a mapping, found a list of 1\n"
-        "8:20: 'b' has no 'units'; known: inputs, name, repeat, type",
+        "8:20: 'b' has no 'units'; known: inputs, name, repeat, share, type",
     ),
     "a faulty loss": (
         START + "blocks: {b: {layers: [{type: tanh}]}}\nlayers: [{type: tanh}]\n"
         "loss: {type: b, repeat: 2}",
         "5:7: the loss must be a layer, 'b' is a block\n"
-        "5:17: 'b' has no 'repeat'; known: inputs, name, type",
+        "5:17: 'b' has no 'repeat'; known: inputs, name, share, type",
     ),
     "faulty outputs": (
         START + "layers: [{type: tanh}]\noutputs: {a: tanh1}",

@@ -20,6 +20,7 @@ _Checked = TypeVar("_Checked")
 __all__ = [
     "DIM_NAME",
     "NAME",
+    "PARAMETER",
     "REFERENCE",
     "Context",
     "NameForm",
@@ -48,6 +49,10 @@ NAME = NameForm(r"[A-Za-z_][A-Za-z0-9_-]*", "letters, digits, '_' and '-', no di
 DIM_NAME = NameForm(DIM_PATTERN, "letters, digits and '_', no digit first")
 REFERENCE = NameForm(
     rf"{NAME.pattern}(?:\.{NAME.pattern})*", f"{NAME.description}, dots between names"
+)
+
+PARAMETER = NameForm(
+    rf"{NAME.pattern}(?:\.{NAME.pattern})+", "the names of a layer and its parameter, as tokens.W"
 )
 
 

@@ -27,6 +27,7 @@ _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _BYTE_ORDER_MARK = "\ufeff"
+_TOO_DEEP = f"the file is nested more than {GREATEST_DEPTH} levels deep"
 
 __all__ = [
     "GREATEST_DEPTH",
@@ -121,7 +122,9 @@ def parse(text: str, problems: Problems) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        problems.add(place, " ".join(filter(None, [error.context, error.problem])))
+        message = " ".join(filter(None, [error.context, error.problem]))
+        # Some parsers look ahead further than our limit, and meet one of their own.
+        problems.add(place, _TOO_DEEP if "nesting depth" in message else message)
         problems.check()
         raise
     finally:
@@ -161,7 +164,7 @@ class _TreeBuilder:
     def _node(self, event: Any, depth: int) -> Node:
         place = _place(event)
         if depth > GREATEST_DEPTH:
-            self._problems.add(place, f"the file is nested more than {GREATEST_DEPTH} levels deep")
+            self._problems.add(place, _TOO_DEEP)
             self._problems.check()
         if isinstance(event, yaml.AliasEvent):
             self._problems.add(

@@ -10,7 +10,8 @@ from typing import Any
 from tensorbp.errors import LayerError, TensorbpError
 from tensorbp.expression import Expression, Parameter, variable
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.model.argument_types import bound
+from tensorbp.model.argument_types import Mismatch, bound
+from tensorbp.model.holdings import Held, Holdings
 from tensorbp.model.problems import Problems
 from tensorbp.model.sizes import LARGEST_SIZE, LARGEST_TENSOR
 from tensorbp.model.wiring import Network, WiredLayer
@@ -28,7 +29,8 @@ class LayerRecord:
         arguments: its arguments, defaults included.
         inputs: the names of the layers and model inputs that it reads.
         shape: the shape of its output.
-        parameters: the shapes of its parameters, by their names in the model.
+        parameters: the shapes of its own parameters, by their names in the model.
+        shared: what it takes from other layers: ``{"logits.W": "tokens.W.T"}``.
     """
 
     name: str
@@ -37,10 +39,11 @@ class LayerRecord:
     inputs: tuple[str, ...]
     shape: Shape
     parameters: Mapping[str, Shape]
+    shared: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def parameter_count(self) -> int:
-        """How many trainable numbers it has."""
+        """How many trainable numbers it has, those of other layers not counted."""
         return sum(prod(shape) for shape in self.parameters.values())
 
 
@@ -87,6 +90,7 @@ class _Builder:
         self.dims = dims
         self.graph = Graph()
         self.values: dict[str, Expression] = {}
+        self.holdings = Holdings()
         self.problems = Problems(self.specification.source)
 
     def add_inputs(self) -> None:
@@ -104,10 +108,12 @@ class _Builder:
     def add(self, wired: WiredLayer) -> None:
         """Add a layer, or note why it cannot be added."""
         operands = [self.values[name] for name in wired.inputs if name in self.values]
-        if len(operands) < len(wired.inputs):
+        if len(operands) < len(wired.inputs) or not self.holdings.has(wired.shares):
             return
         try:
             node = self._applied(wired, operands)
+        except Mismatch as mismatch:
+            self.problems.add(mismatch.place, f"'{wired.name}': {mismatch.message}")
         except TensorbpError as error:
             shapes = " and ".join(str(each.shape) for each in operands)
             message = f"'{wired.name}', which reads {shapes}: {error}"
@@ -122,16 +128,16 @@ class _Builder:
         layer = layer_class(**{name: bound(value, self.dims) for name, value in given.items()})
         layer.check_inputs(len(operands))
         _check_kinds(layer, operands)
-        parameters = layer.parameters(*(each.shape for each in operands))
-        variables = {}
-        for name, parameter in parameters.items():
-            full_name = f"{wired.name}.{name}"
-            _check_size(f"parameter '{full_name}'", parameter.shape)
-            variables[name] = variable(full_name, *parameter.shape)
-            self.graph.parameters[full_name] = parameter
-            self.graph.variables[full_name] = variables[name]
-        node = layer(*operands, **variables)
+        declared = layer.parameters(*(each.shape for each in operands))
+        shared = self.holdings.shared(declared, wired.shares)
+        own = {name: each for name, each in declared.items() if name not in shared}
+        for name, parameter in own.items():
+            self._add_parameter(f"{wired.name}.{name}", parameter)
+        held = {name: shared.get(name) or Held(f"{wired.name}.{name}") for name in declared}
+        values = {name: each.value(self.graph.variables) for name, each in held.items()}
+        node = layer(*operands, **values)
         _check_size("its output", node.shape)
+        self.holdings.add(wired.name, held, declared)
         self.graph.records.append(
             LayerRecord(
                 name=wired.name,
@@ -139,10 +145,16 @@ class _Builder:
                 arguments=layer.arguments(),
                 inputs=wired.inputs,
                 shape=node.shape,
-                parameters={f"{wired.name}.{k}": each.shape for k, each in parameters.items()},
+                parameters={f"{wired.name}.{k}": each.shape for k, each in own.items()},
+                shared={f"{wired.name}.{k}": str(each) for k, each in shared.items()},
             )
         )
         return node
+
+    def _add_parameter(self, name: str, parameter: Parameter) -> None:
+        _check_size(f"parameter '{name}'", parameter.shape)
+        self.graph.parameters[name] = parameter
+        self.graph.variables[name] = variable(name, *parameter.shape)
 
 
 def _check_size(what: str, shape: Shape) -> None:

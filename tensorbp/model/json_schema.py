@@ -7,7 +7,7 @@ from typing import Any
 from tensorbp.expression.layer import Layer
 from tensorbp.model.argument_types import INTEGER, Schema
 from tensorbp.model.arguments import arguments
-from tensorbp.model.checks import DIM_NAME, NAME, REFERENCE
+from tensorbp.model.checks import DIM_NAME, NAME, PARAMETER, REFERENCE
 from tensorbp.model.layer_schema import LOSS_KEYS, MOST_REPETITIONS
 from tensorbp.model.schema import FORMAT, KINDS, REQUIRED_MODEL_KEYS
 from tensorbp.model.sizes import LARGEST_SIZE
@@ -74,6 +74,23 @@ _STRUCTURE: dict[str, Schema] = {
     "type": {"type": "string"},
     "inputs": {"$ref": "#/definitions/references"},
     "repeat": {"type": "integer", "minimum": 1, "maximum": MOST_REPETITIONS},
+    "share": {
+        "description": "the layer whose parameters it uses, or one parameter for each of its own",
+        "anyOf": [
+            {"$ref": "#/definitions/reference"},
+            {
+                "type": "object",
+                "patternProperties": {
+                    f"^{REFERENCE.pattern}$": {
+                        "type": "string",
+                        "pattern": f"^{PARAMETER.pattern}$",
+                    }
+                },
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
+        ],
+    },
 }
 
 

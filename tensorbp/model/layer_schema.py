@@ -8,12 +8,21 @@ from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer
 from tensorbp.model.argument_types import Mismatch, Value, describe
 from tensorbp.model.arguments import Argument, arguments
-from tensorbp.model.checks import NAME, REFERENCE, Context, integer, mapping, matching
+from tensorbp.model.checks import (
+    NAME,
+    PARAMETER,
+    REFERENCE,
+    Context,
+    integer,
+    mapping,
+    matching,
+    named,
+)
 from tensorbp.model.document import MappingNode, Node, SequenceNode
-from tensorbp.model.specification import LayerSpecification, Reference
+from tensorbp.model.specification import LayerSpecification, Reference, Share
 
-LAYER_KEYS = ("name", "type", "inputs", "repeat")
-LOSS_KEYS = ("name", "type", "inputs")
+LAYER_KEYS = ("name", "type", "inputs", "repeat", "share")
+LOSS_KEYS = ("name", "type", "inputs", "share")
 PREVIOUS = "previous"
 BLOCK_INPUT = "input"
 MOST_REPETITIONS = 100_000
@@ -75,6 +84,7 @@ def check_layer(context: Context, node: Node, keys: tuple[str, ...]) -> LayerSpe
             if "repeat" in entries
             else None
         ),
+        shares=_shares(context, entries["share"]) if "share" in entries else (),
     )
 
 
@@ -87,6 +97,22 @@ def check_references(context: Context, node: Node) -> tuple[Reference, ...]:
     return tuple(
         Reference(each.place, name) for each, name in zip(items, names, strict=True) if name
     )
+
+
+def _shares(context: Context, node: Node) -> tuple[Share, ...]:
+    """Return what a layer takes from other ones: a layer's name, or a name for each parameter."""
+    problems = context.problems
+    if not isinstance(node, MappingNode):
+        source = matching(problems, node, "a layer", REFERENCE)
+        return (Share(node.place, None, source),) if source else ()
+    if not node.entries:
+        problems.add(node.place, "'share' names no parameter; expected one such as {W: tokens.W}")
+
+    def read(name: str, value: Node) -> Share:
+        return Share(value.place, name, matching(problems, value, "a parameter", PARAMETER))
+
+    shares = named(problems, node, "a parameter", REFERENCE, read)
+    return tuple(share for share in shares.values() if share.source)
 
 
 def _layer_class(context: Context, name: str, node: Node) -> type[Layer] | None:

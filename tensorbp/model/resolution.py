@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tensorbp.model.layer_schema import PREVIOUS
 from tensorbp.model.naming import layer_names
 from tensorbp.model.problems import Place, Problems
-from tensorbp.model.scope import Names, Scope, Target, Use
+from tensorbp.model.scope import Entry, Names, Scope, Target, Use
 from tensorbp.model.specification import LayerSpecification, Reference
 
 MOST_LAYERS = 100_000
@@ -37,7 +37,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Reader:
     """A layer that has a name, but does not know yet what it reads.
 
     Attributes:
@@ -65,13 +65,15 @@ def resolve(
         problems.add(layers[0].place, f"there are more than {MOST_LAYERS} layers")
         problems.check()
     targets, blocks = dict(surroundings.targets), dict[str, Scope]()
-    names = Names(targets, blocks)
-    entries: list[_Entry] = []
+    owners: dict[str, Entry] = {}
+    names = Names(targets, blocks, owners)
+    entries: list[_Reader] = []
     output = surroundings.start
     all_names = layer_names(layers, surroundings.taken, problems)
     for layer, its_names in zip(layers, all_names, strict=True):
         for name in its_names:
-            entries.append(_Entry(name, layer, output, is_repetition=name != its_names[0]))
+            entries.append(_Reader(name, layer, output, is_repetition=name != its_names[0]))
+            owners[name] = Entry(name, layer)
             output = Target("layer", name)
             if layer.type_name in surroundings.blocks:
                 blocks[name] = surroundings.blocks[layer.type_name]
@@ -79,6 +81,7 @@ def resolve(
             targets[name] = output
         # Without a number, the name of a repeated layer stands for the last repetition.
         targets[layer.name or its_names[-1]] = output
+        owners.setdefault(layer.name or its_names[0], owners[its_names[0]])
     uses = [_use(entry, names, problems) for entry in entries]
     inner = [blocks[use.name] for use in uses if use.name in blocks]
     inputs = [t.path for use in uses for t in use.inputs if t.kind == "model input"]
@@ -91,7 +94,7 @@ def resolve(
     )
 
 
-def _use(entry: _Entry, names: Names, problems: Problems) -> Use:
+def _use(entry: _Reader, names: Names, problems: Problems) -> Use:
     references = entry.layer.inputs or (Reference(entry.layer.place, PREVIOUS),)
     if entry.is_repetition and all(each.name != PREVIOUS for each in references):
         # Further repetitions go on from the one before, and read the rest again.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tensorbp.errors import suggestion
 from tensorbp.model.problems import Problems, quoted
 from tensorbp.model.specification import LayerSpecification, Reference
 
-__all__ = ["Names", "Scope", "Target", "Use"]
+__all__ = ["Entry", "Names", "Scope", "Target", "Use"]
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,48 @@ class Use:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A layer or the use of a block, found by a name that may go on.
+
+    Attributes:
+        path: its name, as seen from the list.
+        specification: what it is.
+        rest: what of the name is left, such as a parameter.
+        inside: the names of the layers in it, if it is a block.
+    """
+
+    path: str
+    specification: LayerSpecification
+    rest: str = ""
+    inside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Names:
     """What names stand for in one list.
 
     Attributes:
         targets: layers and inputs by name.
         blocks: the blocks in use, by the name of the use.
+        entries: what has parameters, by name: of a repeated layer, the one without a number is
+            the first.
     """
 
     targets: Mapping[str, Target]
     blocks: Mapping[str, Scope]
+    entries: Mapping[str, Entry]
+
+    def entry(self, name: str) -> Entry | None:
+        """Return the entry that a name starts with, as far inside of blocks as it leads."""
+        head, _, rest = name.partition(".")
+        if head not in self.entries:
+            return None
+        first = self.entries[head]
+        block = self.blocks.get(first.path)
+        inner = block.names.entry(rest) if block and rest else None
+        if inner:
+            return replace(inner, path=f"{first.path}.{inner.path}")
+        return replace(first, rest=rest, inside=tuple(block.names.entries) if block else ())
 
     def find(self, name: str) -> Target | None:
         """Return what a name stands for; ``stage1.dense`` is a layer in a block."""

@@ -18,6 +18,7 @@ __all__ = [
     "LayerSpecification",
     "ModelSpecification",
     "Reference",
+    "Share",
 ]
 
 
@@ -47,6 +48,22 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Parameters that a layer takes from another one, in place of some of its own.
+
+    Attributes:
+        place: where it is in the file.
+        parameter: which of its own parameters, None for all.
+        source: a layer for all of them, else a parameter such as ``tokens.W``; ``tokens.W.T`` is
+            its transpose.
+    """
+
+    place: Place
+    parameter: str | None
+    source: str
+
+
+@dataclass(frozen=True)
 class LayerSpecification:
     """A layer or the use of a block.
 
@@ -58,6 +75,7 @@ class LayerSpecification:
         arguments: the arguments of the layer.
         inputs: what it reads, None for the layer before.
         repeat: how many times it stands there, one after the other; None for once, unnumbered.
+        shares: the parameters that it takes from other layers.
     """
 
     place: Place
@@ -67,6 +85,7 @@ class LayerSpecification:
     arguments: Mapping[str, Value]
     inputs: tuple[Reference, ...] | None
     repeat: int | None
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tensorbp.model.layer_schema import BLOCK_INPUT, PREVIOUS
 from tensorbp.model.problems import Problems
 from tensorbp.model.resolution import MOST_LAYERS, Surroundings, note_unread, resolve
-from tensorbp.model.scope import Scope, Target
+from tensorbp.model.scope import Scope, Target, Use
+from tensorbp.model.sharing import Sharing, WiredShare
 from tensorbp.model.specification import LayerSpecification, ModelSpecification
 
 LOSS = "loss"
@@ -25,11 +26,13 @@ class WiredLayer:
         name: what it is called; ``stage2.dense`` is a layer in a block.
         specification: what it is.
         inputs: the names of the layers and model inputs that it reads.
+        shares: the parameters that it takes from other layers, the last word on each last.
     """
 
     name: str
     specification: LayerSpecification
     inputs: tuple[str, ...]
+    shares: tuple[WiredShare, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,16 +75,20 @@ def wire(model: ModelSpecification, problems: Problems) -> Network:
     outputs = _outputs(model, scope, problems)
     note_unread(scope, [*outputs.values(), *loss_inputs], problems)
     _note_unread_inputs(model, scope, loss_inputs, problems)
+    sharing = Sharing(scope.names, problems)
+    for each in (scope, *blocks.values()):
+        for use in each.uses:
+            # Blocks are looked into even if they are not used.
+            list(sharing.of(use, each.names))
+    loss = _loss(model.loss, loss_inputs, scope, sharing) if model.loss else None
     problems.check()
-    loss = model.loss
+    layers = tuple(_Writer(sharing).written_out(scope, "", "", ()))
+    _note_late_owners([*layers, *filter(None, [loss])], problems)
+    problems.check()
     return Network(
         specification=model,
-        layers=tuple(_written_out(scope, "", "")),
-        loss=(
-            WiredLayer(loss.name or LOSS, loss, tuple(target.path for target in loss_inputs))
-            if loss
-            else None
-        ),
+        layers=layers,
+        loss=loss,
         outputs={name: target.path for name, target in outputs.items()},
     )
 
@@ -148,16 +155,59 @@ def _note_unread_inputs(
             problems.add(each.place, message)
 
 
-def _written_out(scope: Scope, prefix: str, block_input: str) -> Iterator[WiredLayer]:
-    """Yield the layers of a list and of the blocks in it, with their names in the whole model."""
-    prefixes = {"layer": prefix, "model input": ""}
-    for use in scope.uses:
-        inputs = tuple(
-            prefixes[each.kind] + each.path if each.kind in prefixes else block_input
-            for each in use.inputs
-        )
-        if use.name in scope.names.blocks:
-            block = scope.names.blocks[use.name]
-            yield from _written_out(block, f"{prefix}{use.name}.", *inputs)
-        else:
-            yield WiredLayer(prefix + use.name, use.specification, inputs)
+def _loss(
+    loss: LayerSpecification, inputs: Iterable[Target], scope: Scope, sharing: Sharing
+) -> WiredLayer:
+    use = Use(loss.name or LOSS, loss, tuple(inputs))
+    paths = tuple(target.path for target in use.inputs)
+    return WiredLayer(use.name, loss, paths, tuple(sharing.of(use, scope.names)))
+
+
+def _note_late_owners(layers: Iterable[WiredLayer], problems: Problems) -> None:
+    """Note parameters that are used before the layer to which they belong is there."""
+    seen: set[str] = set()
+    for layer in layers:
+        seen.add(layer.name)
+        for share in layer.shares:
+            if share.layer not in seen:
+                message = (
+                    f"'{layer.name}' uses parameters of '{share.layer}', which comes after it; "
+                    "write 'share' at the later one"
+                )
+                problems.add(share.place, message)
+
+
+class _Writer:
+    """Writes out the layers of lists and of the blocks in them."""
+
+    def __init__(self, sharing: Sharing) -> None:
+        self._sharing = sharing
+
+    def written_out(
+        self, scope: Scope, prefix: str, block_input: str, of_block: tuple[WiredShare, ...]
+    ) -> Iterator[WiredLayer]:
+        """Yield the layers of a list, with their names in the whole model.
+
+        Args:
+            scope: the list.
+            prefix: what stands before its names.
+            block_input: what the block is applied to, if it is the list of one.
+            of_block: the block whose parameters it uses, if it does.
+        """
+        prefixes = {"layer": prefix, "model input": ""}
+        for use in scope.uses:
+            inputs = tuple(
+                prefixes[each.kind] + each.path if each.kind in prefixes else block_input
+                for each in use.inputs
+            )
+            name = f"{prefix}{use.name}"
+            inherited = tuple(
+                replace(each, layer=f"{each.layer}.{use.name}", is_of_block=True)
+                for each in of_block
+            )
+            shares = (*inherited, *self._sharing.of(use, scope.names, prefix))
+            if use.name in scope.names.blocks:
+                block = scope.names.blocks[use.name]
+                yield from self.written_out(block, f"{name}.", inputs[0], shares[-1:])
+            else:
+                yield WiredLayer(name, use.specification, inputs, shares)

@@ -15,7 +15,7 @@ from tensorbp.expression.layer import Layer
 from tensorbp.registry import hookspecs
 from tensorbp.registry.hookspecs import HOOKS, PROJECT, Kind
 
-MODEL_FILE_KEYS = ("name", "type", "inputs", "repeat")
+MODEL_FILE_KEYS = ("name", "type", "inputs", "repeat", "share")
 """What a layer's entry in a model file says besides the layer's own arguments."""
 
 _LAYER_NAME = re.compile(r"[a-z][a-z0-9_]*")
