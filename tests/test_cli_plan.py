@@ -16,7 +16,7 @@ import tensorbp as tb
 from tensorbp.cli import inputs
 from tensorbp.cli import plan as plan_module
 from tensorbp.registry import build_registry, hookimpl
-from tensorbp.report.plan_summary import sentence
+from tensorbp.report.plan_summary import cost_sentence, sentence
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_the_gradient_of_the_loss_is_planned_with_its_value(small: str) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
     assert lines[0] == (
-        "small: gradient of 'loss' with respect to 4 arrays (32 numbers), float64, "
+        "small, 32 parameters: gradient of 'loss' with respect to 4 arrays (32 numbers), float64, "
         "batch=4, features=3, units=5, classes=2"
     )
     model = tb.load(small)
@@ -65,6 +65,39 @@ def test_json_is_the_plan_with_what_was_asked(small: str) -> None:
     assert len(document["outputs"]) == 5
     assert {step["layer"] for step in document["steps"]} == {"dense", "tanh1", "logits", "loss"}
     assert invoke("plan", small, "--format", "json").out == invoke("plan", small, "--json").out
+
+
+def test_a_value_alone_is_planned(small: str) -> None:
+    model = tb.load(small)
+    outcome = invoke("plan", small, "--of", "value")
+    lines = outcome.out.splitlines()
+    assert lines[0] == (
+        "small, 32 parameters: value of 'logits', float64, batch=4, features=3, units=5, classes=2"
+    )
+    assert lines[-1] == cost_sentence(tb.plan(model.outputs["logits"]))
+    assert "mode" not in outcome.out
+    document = planned(small, "--of", "value")
+    assert (document["of"], document["at"], document["wrt"]) == ("value", "logits", [])
+    assert document["parameters"] == 32
+    multiply_adds = 4 * 3 * 5 + 4 * 5 * 2
+    assert document["multiply_adds"] == multiply_adds
+    assert sum(each["multiply_adds"] for each in document["steps"]) == multiply_adds
+    hidden = planned(small, "--of", "value", "--at", "tanh1")
+    assert hidden["outputs"] == [{"value": hidden["steps"][-1]["result"]}]
+    assert hidden["steps"][-1]["layer"] == "tanh1"
+    assert planned(small, "--of", "value", "--at", "loss")["at"] == "loss"
+
+
+def test_a_value_needs_neither_loss_nor_parameters() -> None:
+    outcome = invoke("plan", "-", "--of", "value", stdin=WITHOUT_PARAMETERS)
+    heading = outcome.out.splitlines()[0]
+    assert heading.endswith(">, 0 parameters: value of 'tanh1', float64")
+
+
+def test_a_value_is_not_differentiated(small: str) -> None:
+    assert complaint("plan", small, "--of", "value", "--wrt", "x") == (
+        "error: --wrt: a value is not differentiated; leave out --wrt, or ask with --of gradient\n"
+    )
 
 
 def test_jacobian_and_hessian(small: str) -> None:

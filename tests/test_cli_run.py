@@ -69,6 +69,29 @@ def test_the_value_and_the_gradient_are_those_of_the_model(
             np.testing.assert_allclose(written[f"gradient/{name}"], gradient[name], rtol=1e-13)
 
 
+def test_a_value_alone_is_that_of_the_model(small: str, data: str, tmp_path: Path) -> None:
+    output = str(tmp_path / "out.npz")
+    document = run(small, "--data", data, "--of", "value", "-o", output)
+    model = tb.load(small)
+    logits = model.predict(model.initialize(0), x=np.load(data)["x"])
+    assert (document["at"], document["shape"], document["value"]) == ("logits", [6, 2], None)
+    assert document["norm"] == pytest.approx(np.linalg.norm(logits), rel=1e-14)
+    with np.load(output) as saved:
+        assert saved.files == ["logits"]
+        np.testing.assert_allclose(saved["logits"], logits, rtol=1e-14)
+    losses = run(small, "--data", data, "--of", "value", "--at", "loss")
+    assert losses["shape"] == [6]
+    text = invoke("run", small, "--data", data, "--of", "value").out
+    assert "logits     6 × 2, norm " in text
+
+
+def test_a_value_that_is_one_number_is_shown() -> None:
+    text = "tensorbp: 1\ninputs: {x: [3]}\nlayers: [{name: total, type: sum, axis: 0}]"
+    document = run("-", "--of", "value", stdin=text)
+    assert document["shape"] == []
+    assert abs(document["value"]) == pytest.approx(document["norm"])
+
+
 def test_the_result_is_shown(small: str) -> None:
     outcome = invoke("run", small, "--dim", "batch=9")
     assert (outcome.code, outcome.err) == (0, "")

@@ -21,12 +21,26 @@ from tensorbp.report.json_text import json_text
 from tensorbp.report.layer_description import describe
 from tensorbp.report.layer_list import layers_table
 from tensorbp.report.layer_text import layer_page
-from tensorbp.report.plan_steps import MOST_ROWS
-from tensorbp.report.plan_summary import sentence, totals_table
+from tensorbp.report.plan_layers import MOST_ROWS, layer_table
+from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table
 from tensorbp.report.plan_text import MOST_STEPS, plan_report, plan_text
 from tensorbp.report.plugins_text import plugins_list, plugins_report
-from tensorbp.report.run_text import FoundGradient, FoundMap, RunResult, run_report
-from tensorbp.report.units import byte_count, flop_count, grouped, number_count, ratio, shape_text
+from tensorbp.report.run_text import (
+    FoundGradient,
+    FoundMap,
+    FoundValue,
+    RunResult,
+    run_report,
+)
+from tensorbp.report.units import (
+    byte_count,
+    flop_count,
+    grouped,
+    number_count,
+    percentage,
+    ratio,
+    shape_text,
+)
 
 REGISTRY = default_registry()
 
@@ -85,6 +99,14 @@ def test_other_numbers() -> None:
     assert (shape_text((64, 48)), shape_text((7,)), shape_text(())) == ("64 × 48", "7", "1")
 
 
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(1, 3, "33.3 %"), (3, 3, "100 %"), (1, 1000, "0.1 %"), (1, 1001, "< 0.1 %"), (0, 5, "0 %")],
+)
+def test_shares_are_percentages(part: int, whole: int, text: str) -> None:
+    assert percentage(part, whole) == text
+
+
 def chain() -> Plan:
     x, A = tb.variable("x", 1000), tb.variable("A", 5000, 1000)
     B, c = tb.variable("B", 1000, 5000), tb.variable("c", 1000)
@@ -102,7 +124,7 @@ def deep(layers: int, name: str = "layer{}") -> Plan:
 
 
 def costing(order: Any, flops: int, reverse: int, forward: int) -> Plan:
-    figures = [Figures(number, 0, 2048) for number in (flops, reverse, forward)]
+    figures = [Figures(number, 0, 0, 2048) for number in (flops, reverse, forward)]
     baselines = Baselines(forward=figures[2], reverse=figures[1])
     return replace(chain(), order=order, figures=figures[0], baselines=baselines)
 
@@ -203,37 +225,88 @@ def test_coefficients_stand_before_equations() -> None:
 
 
 def test_the_steps_of_a_long_plan_are_summed_up_by_layer() -> None:
-    text = plan_text(deep(MOST_STEPS + 1, "block{}.tanh"))
-    assert "block*.tanh" in text
+    text = plan_text(deep(MOST_STEPS + 1, "block{}.tanh2"))
+    assert "block*.tanh2" in text
     assert len(text.splitlines()) < 10
     every_step = plain_text(plan_report(deep(MOST_STEPS + 1), all_steps=True))
     assert every_step.count("y = tanh(x)") == MOST_STEPS + 1
 
 
-def test_layers_that_are_few_have_a_row_each() -> None:
+def rows_of(named: dict[str, int]) -> list[list[str]]:
+    """Return the rows of a summary of one step for each layer, of so many FLOPs."""
+    plan = deep(len(named), "{}")
+    steps = tuple(
+        replace(step, layer=name, flops=flops, multiply_adds=flops // 2)
+        for step, (name, flops) in zip(plan.steps, named.items(), strict=True)
+    )
+    figures = replace(plan.figures, flops=sum(named.values()))
+    table = plain_text(layer_table(replace(plan, steps=steps, figures=figures)))
+    return [row.split() for row in table.splitlines()[1:]]
+
+
+def test_layers_that_are_few_have_a_row_each_the_costliest_first() -> None:
     x = tb.variable("x", 8)
     y = x
     labels = {}
     for k in range(70):
         y = tb.tanh(y)
-        labels[y] = ("first", "second")[k // 35]
+        labels[y] = ("first", "second")[k >= 30]
     rows = plan_text(tb.plan(y + 1, labels=labels)).splitlines()
-    assert [row.split()[0] for row in rows[1:3]] == ["first", "second"]
+    assert [row.split()[0] for row in rows[1:3]] == ["second", "first"]
     assert rows[3].startswith("(no layer)")
-    assert rows[1].split()[1:3] == ["1", "35"]
+    assert rows[1].split()[1:3] == ["1", "40"]
+
+
+def test_a_row_says_how_much_of_the_whole_it_is() -> None:
+    assert rows_of({"a": 1000, "b": 3000}) == [
+        ["b", "1", "1", "3", "kFLOP", "75", "%", "1.5", "k", "64", "B"],
+        ["a", "1", "1", "1", "kFLOP", "25", "%", "500", "64", "B"],
+    ]
+
+
+def test_copies_of_a_block_share_a_row_and_the_layers_of_a_block_do_not() -> None:
+    named = {
+        f"stage{stage}.block{block}.conv{conv}": 100 * stage + conv
+        for stage in range(1, 5)
+        for block in range(1, 7)
+        for conv in range(1, 4)
+    }
+    rows = rows_of({"stem1": 5000, **named, "logits": 1})
+    assert [row[0] for row in rows[:4]] == [
+        *("stem1", "stage4.block*.conv3", "stage4.block*.conv2", "stage4.block*.conv1")
+    ]
+    assert len(rows) == 4 * 3 + 2
+    assert rows[1][1:5] == ["6", "6", "2.42", "kFLOP"]
+    assert rows[-1][0] == "logits"
+
+
+def test_where_blocks_are_many_the_outer_ones_are_folded_too() -> None:
+    named = {f"stage{k}.block{j}.conv{i}": 1 for k in range(60) for j in (1, 2) for i in (1, 2)}
+    assert [row[:2] for row in rows_of(named)] == [
+        ["stage*.block*.conv1", "120"],
+        ["stage*.block*.conv2", "120"],
+    ]
+
+
+def test_where_layers_are_many_a_block_has_a_row() -> None:
+    words = [f"{chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(60)]
+    named = {f"{block}.{word}": 1 for block in ("left", "right") for word in words}
+    assert [row[:2] for row in rows_of(named)] == [["left", "60"], ["right", "60"]]
 
 
 def test_of_too_many_layers_the_costliest_are_shown() -> None:
     names = [f"{chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(100)]
-    plan = deep(100, "{}")
-    steps = tuple(
-        replace(step, layer=names[k], flops=1000 if k == 70 else 1)
-        for k, step in enumerate(plan.steps)
-    )
-    rows = plan_text(replace(plan, steps=steps)).split("\n\n")[0].splitlines()[1:]
+    rows = rows_of({name: 1000 if k == 70 else 2000 - k for k, name in enumerate(names)})
     assert len(rows) == MOST_ROWS
-    assert any(row.startswith(names[70]) for row in rows)
-    assert next(row for row in rows if row.startswith("(others)")).split()[1] == "61"
+    assert rows[0][0] == names[0]
+    assert rows[-1][:2] == ["(others)", "61"]
+
+
+def test_a_value_is_not_compared_with_orders_of_a_derivative() -> None:
+    plan = deep(3)
+    text = plain_text(plan_report(plan, is_derivative=False))
+    assert text.splitlines()[-1] == cost_sentence(plan)
+    assert "mode" not in text and "this plan" in text
 
 
 def test_totals_without_flops_have_no_ratio() -> None:
@@ -374,6 +447,10 @@ def test_what_running_gave_is_shown() -> None:
         2.5,
         "loss",
     )
+    valued = replace(result, of="value", found=FoundValue("logits", None, (4, 2), 1.5))
+    assert ["logits", "4 × 2, norm 1.5"] in [
+        line.split(maxsplit=1) for line in plain_text(run_report(valued)).splitlines()
+    ]
     held = replace(result, dims={}, of="hessian", found=FoundMap("loss", 25, 10**6, 200), seconds=2)
     text = plain_text(run_report(held))
     assert "numbers held  25 (200 B)" in text and "written out   1,000,000" in text

@@ -82,6 +82,6 @@ def _document(model: Model, certificate: Certificate | None) -> dict[str, Any]:
         "model": model.name,
         "dims": model.dims,
         "layers": len(model.layers),
-        "parameters": sum(each.parameter_count for each in model.layers),
+        "parameters": model.parameter_count,
         "derivatives": None if certificate is None else certificate.to_dict(),
     }

@@ -1,4 +1,4 @@
-"""Computing a derivative: planning it, running the program, summing up and saving what came out."""
+"""Computing a value or derivative: planning, running, summing up and saving what came out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tensorbp.cli.output import unwritable
 from tensorbp.cli.query import Query
 from tensorbp.execution import StructuredMap, compile
 from tensorbp.model import Model, storage
-from tensorbp.report.run_text import FoundGradient, FoundMap, RunResult
+from tensorbp.report.run_text import FoundGradient, FoundMap, FoundValue, RunResult
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -71,9 +71,7 @@ class Computation:
             model.name,
             query.of.value,
             model.dims,
-            _found_gradient(query, self.values)
-            if query.of is Derivative.GRADIENT
-            else _found_map(query, self.values[0]),
+            _found(query, self.values),
             self.program.plan.flops,
             self.planning_seconds,
             self.seconds,
@@ -85,12 +83,29 @@ class Computation:
         Raises:
             CommandError: the file cannot be written, or the written-out map is too large.
         """
-        if self.query.of is Derivative.GRADIENT:
+        if self.query.of in (Derivative.VALUE, Derivative.GRADIENT):
             arrays = _gradients(self.query, self.values)
         else:
             arrays = _blocks(self.query, self.values[0])
         with unwritable(output):
             storage.save(output, arrays)
+
+
+def _found(query: Query, values: list[Any]) -> FoundValue | FoundGradient | FoundMap:
+    if query.of is Derivative.VALUE:
+        return _found_value(query, np.asarray(values[0]))
+    if query.of is Derivative.GRADIENT:
+        return _found_gradient(query, values)
+    return _found_map(query, values[0])
+
+
+def _found_value(query: Query, value: NDArray[Any]) -> FoundValue:
+    return FoundValue(
+        at=query.at,
+        value=None if value.shape else float(value),
+        shape=value.shape,
+        norm=sqrt(float(np.vdot(value, value))),
+    )
 
 
 def _found_gradient(query: Query, values: list[Any]) -> FoundGradient:

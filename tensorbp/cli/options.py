@@ -25,8 +25,9 @@ __all__ = [
 
 
 class Derivative(StrEnum):
-    """What can be asked for."""
+    """What can be asked for: a derivative, or the value alone."""
 
+    VALUE = "value"
     GRADIENT = "gradient"
     JACOBIAN = "jacobian"
     HESSIAN = "hessian"
@@ -53,8 +54,8 @@ At = Annotated[
     typer.Option(
         "--at",
         metavar="NODE",
-        help="The layer whose output is differentiated. By default the loss, for a Jacobian the "
-        "model's output.",
+        help="The layer whose output is computed or differentiated. By default the loss, for a "
+        "value or a Jacobian the model's output.",
     ),
 ]
 Wrt = Annotated[

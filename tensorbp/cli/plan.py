@@ -53,7 +53,7 @@ def plan(
     json: Json = False,
     output: Output = None,
 ) -> None:
-    """Show the cheapest order found for a derivative, its FLOPs and its memory.
+    """Show the cheapest order found for a derivative or a value, its FLOPs and its memory.
 
     No array is made: a model of any size can be planned.
     """
@@ -75,7 +75,8 @@ def plan(
         from tensorbp.report.plan_text import plan_report
 
         heading = words(_heading(model, query, made))
-        show(paragraphs(heading, plan_report(made, steps)), output)
+        report = plan_report(made, steps, is_derivative=query.of is not Derivative.VALUE)
+        show(paragraphs(heading, report), output)
     elif form == JSON:
         from tensorbp.report.json_text import json_text
 
@@ -86,15 +87,21 @@ def plan(
 
 def _heading(model: Model, query: Query, made: Plan) -> str:
     """Return what was planned, in a line."""
-    sources = ", ".join(query.sources)
-    if len(query.sources) > 3:
-        sources = f"{len(query.sources)} arrays"
-    numbers = sum(each.size for each in query.sources.values())
-    dims = ", ".join(f"{name}={size}" for name, size in model.dims.items())
+    count = f"{model.parameter_count:,} parameter{'s' * (model.parameter_count != 1)}"
+    dims = "".join(f", {name}={size}" for name, size in model.dims.items())
     return (
-        f"{model.name}: {query.of} of '{query.at}' with respect to {sources} "
-        f"({numbers:,} numbers), {made.dtype}" + (f", {dims}" if dims else "")
+        f"{model.name or model.source}, {count}: {query.of} of '{query.at}'{_sources(query)}, "
+        f"{made.dtype}{dims}"
     )
+
+
+def _sources(query: Query) -> str:
+    """Return with respect to what a derivative is taken."""
+    if not query.sources:
+        return ""
+    several = f"{len(query.sources)} arrays" if len(query.sources) > 3 else ", ".join(query.sources)
+    numbers = sum(each.size for each in query.sources.values())
+    return f" with respect to {several} ({numbers:,} numbers)"
 
 
 def _document(model: Model, query: Query, made: Plan) -> dict[str, Any]:
@@ -105,6 +112,7 @@ def _document(model: Model, query: Query, made: Plan) -> dict[str, Any]:
         "at": query.at,
         "wrt": list(query.sources),
         "dims": model.dims,
+        "parameters": model.parameter_count,
     }
     document = made.to_dict()
     return {"schema": document.pop("schema"), **asked, **document}

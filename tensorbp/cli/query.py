@@ -19,15 +19,15 @@ ALL_PARAMETERS = "parameters"
 
 @dataclass(frozen=True)
 class Query:
-    """A derivative of a model.
+    """A derivative of a model, or a value.
 
     Attributes:
         of: which derivative.
         at: the name of what is differentiated.
         target: what is differentiated.
-        sources: with respect to what, by name.
-        outputs: what is to be computed: for a gradient the value and a gradient for each source,
-            else one map.
+        sources: with respect to what, by name; nothing for a value.
+        outputs: what is to be computed: the value, for a gradient also a gradient for each
+            source; else one map.
     """
 
     of: Derivative
@@ -43,14 +43,22 @@ def ask(model: Model, of: Derivative, at: str | None, wrt: Sequence[str] | None)
     Args:
         model: the model.
         of: which derivative.
-        at: the name of a layer, or None for the loss, or the model's output for a Jacobian.
+        at: the name of a layer, or None for the loss, or for the model's output if a value or a
+            Jacobian is asked for.
         wrt: names of parameters, layers and inputs; None for all parameters.
 
     Raises:
-        CommandError: a name stands for nothing, or a gradient is asked of more than one number.
+        CommandError: a name stands for nothing, a gradient is asked of more than one number, or a
+            value with respect to something.
         ModelError: the loss is asked for, but the model has none.
     """
     name, target = _target(model, of, at)
+    if of is Derivative.VALUE:
+        if wrt:
+            raise CommandError(
+                "--wrt: a value is not differentiated; leave out --wrt, or ask with --of gradient"
+            )
+        return Query(of, name, target, {}, [target])
     sources: dict[str, Expression] = {}
     for each in wrt or (ALL_PARAMETERS,):
         sources |= _sources(model, each)
@@ -75,7 +83,7 @@ def _target(model: Model, of: Derivative, at: str | None) -> tuple[str, Expressi
         if at not in model.nodes:
             raise CommandError(f"--at: the model has no layer '{at}'{suggestion(at, model.nodes)}")
         return at, model.nodes[at]
-    if of is not Derivative.JACOBIAN:
+    if of in (Derivative.GRADIENT, Derivative.HESSIAN):
         return "loss", model.loss
     if len(model.outputs) > 1:
         names = ", ".join(model.outputs)

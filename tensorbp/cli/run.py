@@ -51,9 +51,9 @@ def run(
         typer.Option("--output", "-o", metavar="NPZ", help="Where to write the numbers, by name."),
     ] = None,
 ) -> None:
-    """Compute a derivative, on given arrays or on random ones.
+    """Compute a derivative or a value, on given arrays or on random ones.
 
-    Of a gradient the value and the norm are shown, of a Jacobian or Hessian how much it holds.
+    Of a value or gradient the norm is shown, of a Jacobian or Hessian how much it holds.
     """
     del context
     if output is not None:

@@ -84,6 +84,11 @@ class Model:
         return tuple(self._graph.records)
 
     @property
+    def parameter_count(self) -> int:
+        """How many trainable numbers there are; those that layers share count once."""
+        return sum(each.parameter_count for each in self.layers)
+
+    @property
     def labels(self) -> dict[Expression, str]:
         """The name of the layer that an expression is the output of."""
         labels: dict[Expression, str] = {}
@@ -257,8 +262,8 @@ class Model:
         return self._programs[what, dtype]
 
     def __repr__(self) -> str:
-        size = sum(each.parameter_count for each in self.layers)
         inputs = ", ".join(f"{name} {each.shape}" for name, each in self._graph.inputs.items())
         return (
-            f"<Model {self.name!r}: {len(self.layers)} layers, {size} parameters, reads {inputs}>"
+            f"<Model {self.name!r}: {len(self.layers)} layers, {self.parameter_count} parameters, "
+            f"reads {inputs}>"
         )

@@ -19,11 +19,10 @@ def check_report(model: Model, certificate: Certificate | None) -> Group:
         model: the model.
         certificate: what its gradient was compared with, if it was.
     """
-    parameters = sum(each.parameter_count for each in model.layers)
     inputs = ", ".join(f"{name} {shape_text(each.shape)}" for name, each in model.inputs.items())
     heading = (
-        f"{model.source}: valid; {len(model.layers)} layers, {grouped(parameters)} parameters, "
-        f"reads {inputs}"
+        f"{model.source}: valid; {len(model.layers)} layers, "
+        f"{grouped(model.parameter_count)} parameters, reads {inputs}"
     )
     parts: list[RenderableType] = [words(heading)]
     if certificate is not None:

@@ -8,27 +8,34 @@ from tensorbp.planning import Plan
 from tensorbp.report.console import table
 from tensorbp.report.units import byte_count, flop_count, number_count, ratio
 
-__all__ = ["sentence", "totals_table"]
+__all__ = ["cost_sentence", "sentence", "totals_table"]
 
 
-def totals_table(plan: Plan) -> Table:
-    """Return the figures of a plan and of plain reverse and forward mode."""
-    compared = (
-        ("this plan", plan.figures),
-        ("plain reverse mode", plan.baselines.reverse),
-        ("plain forward mode", plan.baselines.forward),
-    )
+def totals_table(plan: Plan, is_derivative: bool = True) -> Table:
+    """Return the figures of a plan and of plain reverse and forward mode.
+
+    Args:
+        plan: the plan.
+        is_derivative: whether there are other orders to compare it with.
+    """
+    compared = [("this plan", plan.figures)]
+    if is_derivative:
+        compared += [
+            ("plain reverse mode", plan.baselines.reverse),
+            ("plain forward mode", plan.baselines.forward),
+        ]
     rows = [
         (
             name,
             flop_count(figures.flops),
             number_count(figures.multiplications),
+            number_count(figures.multiply_adds),
             byte_count(figures.peak_bytes),
             f"{ratio(figures.flops, plan.flops)} ×" if figures.flops and plan.flops else "",
         )
         for name, figures in compared
     ]
-    columns = ("", "FLOPs", "multiplications", "peak memory", "FLOPs of this plan")
+    columns = ("", "FLOPs", "multiplications", "multiply-adds", "peak memory", "FLOPs of this plan")
     return table(columns, rows, columns[1:])
 
 
@@ -58,6 +65,16 @@ def sentence(plan: Plan) -> str:
         f"{name}: {flop_count(flops)} and {byte_count(plan.peak_bytes)}; plain {other} mode would "
         f"need {_times(needed, flops)}."
     )
+
+
+def cost_sentence(plan: Plan) -> str:
+    """Return in one sentence what a plan costs, where there is nothing to compare.
+
+    >>> import tensorbp as tb
+    >>> cost_sentence(tb.plan(tb.variable("A", 50, 10) @ tb.variable("x", 10)))
+    '1 kFLOP and 4.77 KiB.'
+    """
+    return f"{flop_count(plan.flops)} and {byte_count(plan.peak_bytes)}."
 
 
 def _fewer(flops: int, baseline: int) -> str:

@@ -6,8 +6,9 @@ from rich.console import Group
 
 from tensorbp.planning import Plan
 from tensorbp.report.console import paragraphs, plain_text, words
-from tensorbp.report.plan_steps import layer_table, step_table
-from tensorbp.report.plan_summary import sentence, totals_table
+from tensorbp.report.plan_layers import layer_table
+from tensorbp.report.plan_steps import step_table
+from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table
 
 __all__ = ["MOST_STEPS", "plan_report", "plan_text"]
 
@@ -15,16 +16,18 @@ MOST_STEPS = 60
 """Plans with more steps than this are summed up by layers, unless all steps are asked for."""
 
 
-def plan_report(plan: Plan, all_steps: bool = False) -> Group:
+def plan_report(plan: Plan, all_steps: bool = False, is_derivative: bool = True) -> Group:
     """Return a plan as tables, for a terminal.
 
     Args:
         plan: the plan.
         all_steps: whether every step is shown, however many there are.
+        is_derivative: whether there are other orders to compare it with.
     """
     is_short = all_steps or len(plan.steps) <= MOST_STEPS
     steps = step_table(plan) if is_short else layer_table(plan)
-    return paragraphs(steps, totals_table(plan), words(sentence(plan), "bold"))
+    said = sentence(plan) if is_derivative else cost_sentence(plan)
+    return paragraphs(steps, totals_table(plan, is_derivative), words(said, "bold"))
 
 
 def plan_text(plan: Plan) -> str:

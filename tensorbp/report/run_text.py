@@ -9,9 +9,33 @@ from typing import Any
 from rich.table import Table
 
 from tensorbp.report.console import key_values
-from tensorbp.report.units import byte_count, flop_count, grouped
+from tensorbp.report.units import byte_count, flop_count, grouped, shape_text
 
-__all__ = ["FoundGradient", "FoundMap", "RunResult", "run_report"]
+__all__ = ["FoundGradient", "FoundMap", "FoundValue", "RunResult", "run_report"]
+
+
+@dataclass(frozen=True)
+class FoundValue:
+    """A value that was computed.
+
+    Attributes:
+        at: the name of the layer whose output it is.
+        value: the number, if it is one.
+        shape: its shape.
+        norm: its Euclidean norm.
+    """
+
+    at: str
+    value: float | None
+    shape: tuple[int, ...]
+    norm: float
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield what is shown, by name."""
+        if self.value is None:
+            yield self.at, f"{shape_text(self.shape)}, norm {self.norm:.10g}"
+        else:
+            yield self.at, f"{self.value:.10g}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +89,7 @@ class RunResult:
 
     Attributes:
         model: the name of the model.
-        of: ``"gradient"``, ``"jacobian"`` or ``"hessian"``.
+        of: ``"value"``, ``"gradient"``, ``"jacobian"`` or ``"hessian"``.
         dims: the sizes of its dimensions.
         found: what was computed.
         flops: what the plan counts.
@@ -76,7 +100,7 @@ class RunResult:
     model: str
     of: str
     dims: dict[str, int]
-    found: FoundGradient | FoundMap
+    found: FoundValue | FoundGradient | FoundMap
     flops: int
     planning_seconds: float
     seconds: float

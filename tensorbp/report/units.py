@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-__all__ = ["byte_count", "flop_count", "grouped", "number_count", "ratio", "shape_text"]
+__all__ = [
+    "byte_count",
+    "flop_count",
+    "grouped",
+    "number_count",
+    "percentage",
+    "ratio",
+    "shape_text",
+]
 
 _SI_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
 _BINARY_PREFIXES = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
@@ -61,6 +69,20 @@ def ratio(number: int, base: int) -> str:
     if value < 99_500:
         return grouped(int(Decimal(f"{value:.1e}")))
     return _scientific(value)
+
+
+def percentage(part: int, whole: int) -> str:
+    """Return how much of a whole a part is; nothing is no part of nothing.
+
+    >>> percentage(1, 3), percentage(1, 5000), percentage(0, 7), percentage(0, 0)
+    ('33.3 %', '< 0.1 %', '0 %', '')
+    """
+    if not whole:
+        return ""
+    value = Decimal(100 * part) / Decimal(whole)
+    if 0 < value < Decimal("0.1"):
+        return "< 0.1 %"
+    return f"{_digits(value)} %"
 
 
 def shape_text(shape: Sequence[int]) -> str:
