@@ -45,7 +45,7 @@ def test_pairs_are_counted_as_opt_einsum_counts_them(network: Network, data: Any
 @given(networks(1, 6), st.data())
 def test_what_is_left_of_a_path_is_the_output(network: Network, data: Any) -> None:
     path = data.draw(paths_of(len(network.inputs)))
-    kept = [kept for _, kept in network.contractions(path)]
+    kept = [kept for _, _, kept in network.contractions(path)]
     made = frozenset().union(*network.inputs)
     if kept:
         assert kept[-1] == network.output & made

@@ -227,6 +227,21 @@ class Term(Generic[Value]):
             unused=everything,
         )
 
+    def without(self, position: int, dimension: Dimension) -> Term[Value]:
+        """Return the term without a factor, the last dimension of which is made equal to another.
+
+        Args:
+            position: which factor.
+            dimension: what its last dimension becomes.
+
+        Raises:
+            GroupingConflict: the two group axes without a common refinement.
+        """
+        unifier = Unifier(dict(enumerate(self.sizes)))
+        unifier.equate(dimension, self.factors[position].dimensions[-1])
+        factors = self.factors[:position] + self.factors[position + 1 :]
+        return self._rebuilt(unifier, factors, self.output, self.input, self.coefficient)
+
     def inlined(self, position: int, inner: Term[Value]) -> Term[Value]:
         """Return the term in which the factor at a position is replaced by the product it equals.
 

@@ -16,6 +16,7 @@ from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
 from tensorbp.expression.node import Operator
+from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["Kernel", "kernel"]
 
@@ -35,13 +36,18 @@ def kernel(operator: Operator, xp: Any, dtype: str) -> Kernel:
         return makers[len(operator.factors)](operator, xp, dtype)
     if isinstance(operator, Add):
         return _addition(operator)
+    if isinstance(operator, Selected):
+        return _selection(operator, xp)
+    if isinstance(operator, SummedUp):
+        return _summing_up(operator, xp, dtype)
     assert isinstance(operator, Primitive)
     forward = operator.forward
 
     def apply(*arrays: Any) -> Any:
         result = forward(xp, *arrays)
-        # a layer that compares labels knows no dtype, and answers yes or no
-        return xp.asarray(result, dtype=dtype) if result.dtype == bool else result
+        # a layer that compares labels, or makes a table of numbers, knows no dtype
+        knows_none = result.dtype == bool or not arrays
+        return xp.asarray(result, dtype=dtype) if knows_none else result
 
     return apply
 
@@ -67,13 +73,67 @@ def _addition(operator: Add) -> Kernel:
     return add
 
 
+def _selection(operator: Selected, xp: Any) -> Kernel:
+    from tensorbp.execution.selecting import SelectingKernel
+
+    axes, opened = _opened(operator.factor, operator.sizes, xp)
+    select = SelectingKernel(operator, axes)
+    finish = _finish(operator, xp, select.axes)
+    return lambda tensor, *integers: finish(select(opened(tensor), integers))
+
+
+def _summing_up(operator: SummedUp, xp: Any, dtype: str) -> Kernel:
+    """Return a sum of which some parts are scattered, each added to the same array."""
+    adders: list[tuple[int, int, Kernel]] = []
+    start = 0
+    for number, part in zip(operator.coefficients, operator.parts, strict=True):
+        end = start + (1 if part is None else part.operand_count)
+        adders.append((start, end, _adder(_as_float(number), part, xp, dtype)))
+        start = end
+
+    def sum_up(*arrays: Any) -> Any:
+        total = xp.zeros(operator.size, dtype=dtype)
+        for start, end, add in adders:
+            add(total, *arrays[start:end])
+        return total
+
+    return sum_up
+
+
+def _adder(number: float, part: Selected | None, xp: Any, dtype: str) -> Kernel:
+    """Return what adds a number times a part to a total."""
+    if part is not None:
+        from tensorbp.execution.selecting import SelectingKernel
+
+        axes, opened = _opened(part.factor, part.sizes, xp)
+        select = SelectingKernel(part, axes)
+        flat = [axis for dimension in part.output for axis in dimension]
+        if select.adds_slices and set(flat) == set(select.axes) and len(flat) == len(select.axes):
+            shape = tuple([part.sizes[axis] for axis in flat])
+            order = tuple([flat.index(axis) for axis in select.axes])
+
+            def add_slices(total: Any, tensor: Any, *integers: Any) -> None:
+                scaled = tensor if number == 1 else number * tensor
+                # the total is contiguous: this is a view of it
+                select.add_to(total.reshape(shape).transpose(order), opened(scaled), integers)
+
+            return add_slices
+    scatter = None if part is None else kernel(part, xp, dtype)
+
+    def add(total: Any, *arrays: Any) -> None:
+        value = arrays[0] if scatter is None else scatter(*arrays)
+        total += value if number == 1 else number * value
+
+    return add
+
+
 def _constant(operator: Einsum, xp: Any, dtype: str) -> Kernel:
     one = xp.asarray(1, dtype=dtype)
     finish = _finish(operator, xp, [])
     return lambda: finish(one)
 
 
-def _finish(operator: Einsum, xp: Any, present: Sequence[Axis]) -> Kernel:
+def _finish(operator: Einsum | Selected, xp: Any, present: Sequence[Axis]) -> Kernel:
     """Return what turns an array with the present axes into the result of the node."""
     flat = [axis for dimension in operator.output for axis in dimension]
     shape = shape_of(operator.output, operator.sizes)

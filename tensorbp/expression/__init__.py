@@ -49,6 +49,14 @@ from tensorbp.expression.elementwise import sin as sin
 from tensorbp.expression.elementwise import sqrt as sqrt
 from tensorbp.expression.elementwise import tan as tan
 from tensorbp.expression.elementwise import where as where
+from tensorbp.expression.indexing import Concatenate as Concatenate
+from tensorbp.expression.indexing import concatenate as concatenate
+from tensorbp.expression.indexing import flip as flip
+from tensorbp.expression.indexing import pad as pad
+from tensorbp.expression.indexing import roll as roll
+from tensorbp.expression.indexing import stack as stack
+from tensorbp.expression.indexing import tile as tile
+from tensorbp.expression.indexing import windows as windows
 from tensorbp.expression.layer import Composite as Composite
 from tensorbp.expression.layer import Example as Example
 from tensorbp.expression.layer import Input as Input

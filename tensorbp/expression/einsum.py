@@ -24,6 +24,7 @@ from tensorbp.algebra import (
 )
 from tensorbp.errors import SignatureError
 from tensorbp.expression.node import Expression, as_expression, provides
+from tensorbp.expression.selection import idempotent
 
 __all__ = [
     "Einsum",
@@ -124,7 +125,7 @@ def contract(term: Term[Expression], keeps: Keeps = keeps_none) -> Expression:
         term: the tensor.
         keeps: which views are not absorbed.
     """
-    term = absorb_views(term, keeps)
+    term = idempotent(absorb_views(term, keeps))
     if term.coefficient == 0:
         term = Term.of(0, (), term.output, (), term.sizes)
     flat = [axis for dimension in term.output for axis in dimension]

@@ -19,6 +19,7 @@ from typing import Literal
 from tensorbp.algebra import Block, LinearMap, Space, Term, collect, compose, merge
 from tensorbp.expression.linearization import LinearizedGraph, Terms, Vertex
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import idempotent
 
 __all__ = ["ORDERS", "Order", "eliminate", "elimination_order"]
 
@@ -69,7 +70,9 @@ class _Elimination:
         self, graph: LinearizedGraph, total: VertexTotal, wanted: Callable[[Block], bool]
     ) -> None:
         self.total = total
-        self.edges: dict[tuple[Vertex, Vertex], Terms] = dict(graph.edges)
+        self.edges: dict[tuple[Vertex, Vertex], list[Term[Expression]]] = {
+            edge: list(terms) for edge, terms in graph.edges.items()
+        }
         self.makers: dict[tuple[Vertex, Vertex], Vertex] = {}
         self.before: dict[Vertex, dict[Vertex, None]] = {}
         self.after: dict[Vertex, dict[Vertex, None]] = {}
@@ -87,42 +90,42 @@ class _Elimination:
         """Replace the edges into and out of a vertex by their products."""
         before = list(self.before.pop(vertex, {}))
         after = list(self.after.pop(vertex, {}))
-        if before and after:
-            for edge in [(u, vertex) for u in before] + [(vertex, v) for v in after]:
-                if edge in self.makers:
-                    maker = self.makers[edge]
-                    self.edges[edge] = (merge(self.edges[edge], partial(self.total, maker)),)
         for v in after:
             del self.before[v][vertex]
         for u in before:
             del self.after[u][vertex]
-            incoming = self.edges.pop((u, vertex))
-            for v in after:
-                if self._is_wanted(u, v):
-                    outgoing = self.edges[vertex, v]
-                    total = partial(self.total, vertex)
-                    products = [compose(a, b, total) for a in outgoing for b in incoming]
-                    self._add((u, v), tuple(products), vertex)
-        for v in after:
-            del self.edges[vertex, v]
+        is_between = bool(before and after)
+        incoming = {u: self._taken((u, vertex), is_between) for u in before}
+        outgoing = {v: self._taken((vertex, v), is_between) for v in after}
+        total = partial(self.total, vertex)
+        for u, inward in incoming.items():
+            for v, outward in outgoing.items():
+                if inward and outward and self._is_wanted(u, v):
+                    self.edges.setdefault((u, v), []).extend(
+                        [idempotent(compose(a, b, total)) for a in outward for b in inward]
+                    )
+                    self.makers[u, v] = vertex
+                    self._note(u, v)
+
+    def _taken(self, edge: tuple[Vertex, Vertex], merged: bool) -> Terms:
+        """Remove an edge and return its terms, merged into one tensor if they are sums of products.
+
+        Only here are equal terms collected: a weight that a thousand steps share has an edge to
+        which each of them adds.
+        """
+        terms = collect(self.edges.pop(edge))
+        if terms and merged and edge in self.makers:
+            return (merge(terms, partial(self.total, self.makers[edge])),)
+        return terms
 
     def _is_wanted(self, u: Vertex, v: Vertex) -> bool:
         row, column = self.row.get(v), self.column.get(u)
         return row is None or column is None or self.wanted((row, column))
 
-    def _add(self, edge: tuple[Vertex, Vertex], products: Terms, maker: Vertex) -> None:
-        terms = collect(self.edges.get(edge, ()) + products)
-        if terms:
-            self.edges[edge] = terms
-            self.makers[edge] = maker
-            self._note(*edge)
-        elif edge in self.edges:
-            del self.edges[edge], self.before[edge[1]][edge[0]], self.after[edge[0]][edge[1]]
-
     def blocks(self) -> dict[Block, Terms]:
         """Return what is left: the edges from sources to sinks."""
         return {
-            (self.row[v], self.column[u]): terms
+            (self.row[v], self.column[u]): tuple(terms)
             for (u, v), terms in self.edges.items()
             if self.wanted((self.row[v], self.column[u]))
         }

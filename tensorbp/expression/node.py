@@ -152,6 +152,13 @@ class Expression:
     def __matmul__(self, other: Expression) -> Expression:
         return _arithmetic("matmul", self, other)
 
+    def __getitem__(self, key: object) -> Expression:
+        result: Expression = operation("part")(self, key)
+        return result
+
+    # without it Python would take an expression for a sequence, because it can be indexed
+    __iter__ = None
+
     def __neg__(self) -> Expression:
         return _arithmetic("multiply", -1, self)
 

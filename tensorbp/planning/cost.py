@@ -14,6 +14,7 @@ from tensorbp.expression.einsum import Einsum, is_view
 from tensorbp.expression.layer import Primitive
 from tensorbp.expression.node import Expression
 from tensorbp.planning.network import pair_flops
+from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["Cost", "cost_of", "is_free"]
 
@@ -25,13 +26,19 @@ class Cost:
     Attributes:
         flops: floating-point operations.
         multiplications: those of them that multiply two numbers in a contraction or scaling.
+        multiply_adds: the multiplications among them whose products are summed up.
     """
 
     flops: int = 0
     multiplications: int = 0
+    multiply_adds: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.flops + other.flops, self.multiplications + other.multiplications)
+        return Cost(
+            self.flops + other.flops,
+            self.multiplications + other.multiplications,
+            self.multiply_adds + other.multiply_adds,
+        )
 
 
 def is_free(node: Expression) -> bool:
@@ -55,6 +62,8 @@ def cost_of(node: Expression) -> Cost:
         scaled = sum(abs(number) != 1 for number in operator.coefficients)
         additions = (len(node.operands) - 1) * node.size
         return Cost(additions + scaled * node.size, scaled * node.size)
+    if isinstance(operator, Selected | SummedUp):
+        return Cost(operator.flops)
     if isinstance(operator, Primitive):
         return Cost(operator.flops(node.shape, *[each.shape for each in node.operands]))
     return Cost()
@@ -69,4 +78,4 @@ def _cost_of_einsum(node: Expression, operator: Einsum) -> Cost:
         sums = pair_flops(prod(operator.sizes), sums=True) if summed else 0
         return Cost(sums + scaling, scaling)
     pairs = prod(operator.sizes) * (len(node.operands) - 1)
-    return Cost(pair_flops(pairs, bool(summed)) + scaling, pairs + scaling)
+    return Cost(pair_flops(pairs, bool(summed)) + scaling, pairs + scaling, pairs if summed else 0)

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.network import Network, Path, pair_flops
+from tensorbp.planning.network import (
+    Network,
+    Path,
+    SelectionAxes,
+    pair_flops,
+    selecting_flops,
+)
 
 __all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "greedy", "interval", "subset"]
 
@@ -95,6 +101,8 @@ def subset(
         lowest = members & -members
         axes[members] = axes[members ^ lowest] | masks.inputs[lowest.bit_length() - 1]
     kept = [axes[m] & (axes[everything ^ m] | masks.output) for m in range(everything + 1)]
+    for members in masks.determined:
+        kept[members] = axes[members]
     best: list[tuple[int, int]] = [(0, 0)] * (everything + 1)
     split = [0] * (everything + 1)
     for members in range(1, everything + 1):
@@ -106,8 +114,7 @@ def subset(
         while part:
             if part & lowest:
                 rest = members ^ part
-                both = kept[part] | kept[rest]
-                flops = pair_flops(masks.volume(both), both != kept[members])
+                flops = masks.pair(part, rest, kept[part], kept[rest], kept[members])
                 cost = (
                     best[part][0] + best[rest][0] + flops,
                     best[part][1] + best[rest][1] + masks.volume(kept[members]),
@@ -135,6 +142,10 @@ def interval(
     if count > INTERVAL_LIMIT:
         return _linear(_sequence(count))
     masks = _Masks(inputs, output, sizes)
+
+    def members(start: int, end: int) -> int:
+        return (1 << end) - (1 << start)
+
     before, after = [masks.output], [masks.output]
     for mask in masks.inputs:
         before.append(before[-1] | mask)
@@ -147,6 +158,8 @@ def interval(
         for end in range(start + 1, count + 1):
             inside |= masks.inputs[end - 1]
             kept[start, end] = inside & (before[start] | after[end])
+        if members(start, start + 1) in masks.determined:
+            kept[start, start + 1] = masks.inputs[start]
     best = {(k, k + 1): 0 for k in range(count)}
     split: dict[tuple[int, int], int] = {}
     for length in range(2, count + 1):
@@ -154,20 +167,21 @@ def interval(
             end = start + length
             least = None
             for middle in range(start + 1, end):
-                both = kept[start, middle] | kept[middle, end]
                 cost = (
                     best[start, middle]
                     + best[middle, end]
-                    + pair_flops(masks.volume(both), both != kept[start, end])
+                    + masks.pair(
+                        members(start, middle),
+                        members(middle, end),
+                        kept[start, middle],
+                        kept[middle, end],
+                        kept[start, end],
+                    )
                 )
                 if least is None or cost < least:
                     least, split[start, end] = cost, middle
             assert least is not None
             best[start, end] = least
-
-    def members(start: int, end: int) -> int:
-        return (1 << end) - (1 << start)
-
     halves = {
         members(start, end): (members(start, middle), members(middle, end))
         for (start, end), middle in split.items()
@@ -191,6 +205,39 @@ class _Masks:
         self.output = sum(bit[axis] for axis in output)
         self._sizes = {bit[axis]: sizes[axis] for axis in bit}
         self._volumes = {0: 1}
+        self.determined = {
+            1 << k: sum(bit[axis] for axis in axes.determined)
+            for k, axes in enumerate(inputs)
+            if isinstance(axes, SelectionAxes)
+        }
+
+    def pair(self, left: int, right: int, one: int, other: int, kept: int) -> int:
+        """Return the FLOPs of a pair, as `Network.flops` counts them.
+
+        Args:
+            left: the factors that went into the one tensor.
+            right: those of the other.
+            one: the axes of the one tensor.
+            other: those of the other.
+            kept: the axes of the result.
+        """
+        both = one | other
+        if left not in self.determined and right not in self.determined:
+            return pair_flops(self.volume(both), both != kept)
+        selecting = []
+        written_out = 0
+        sides = ((left, one, right, other), (right, other, left, one))
+        for selection, axes, second, tensor in sides:
+            determined = self.determined.get(selection)
+            if determined is None:
+                continue
+            written_out += self.volume(axes)
+            if determined & tensor in (0, determined):
+                flops = selecting_flops(self.volume(both & ~determined), self.volume(kept))
+                selecting.append(flops + (self.volume(tensor) if second in self.determined else 0))
+        if selecting:
+            return min(selecting)
+        return pair_flops(self.volume(both), both != kept) + written_out
 
     def volume(self, mask: int) -> int:
         """Return the product of the sizes of a set of axes."""

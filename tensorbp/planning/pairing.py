@@ -14,7 +14,8 @@ from tensorbp.expression.einsum import contract
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.planning.fusion import Contraction
-from tensorbp.planning.network import Network
+from tensorbp.planning.network import Network, SelectionAxes
+from tensorbp.planning.selecting import gathered, joined, selecting_operand
 
 __all__ = ["pair"]
 
@@ -45,7 +46,7 @@ def pair(
 
     for node in topological_order(roots, needs):
         pairing.rewrite(node, contractions.get(node))
-    return [pairing.rewritten[root] for root in roots], pairing.labels
+    return gathered([pairing.rewritten[root] for root in roots], pairing.labels)
 
 
 class _Pairing:
@@ -75,13 +76,16 @@ class _Pairing:
         tensors = [_Tensor.of(self.rewritten[f.value], f, k) for k, f in enumerate(term.factors)]
         if len(tensors) == 1:
             only = Factor(tensors[0].value, term.factors[0].dimensions)
-            return contract(Term.of(term.coefficient, [only], term.output, (), term.sizes))
+            return _node(Term.of(term.coefficient, [only], term.output, (), term.sizes))
         network = Network.of(term)
         uses = [0] * len(term.sizes)
         for axes in (*network.inputs, network.output):
             for axis in axes:
                 uses[axis] += 1
-        tensors = [self._presummed(each, uses, term) for each in tensors]
+        tensors = [
+            each if isinstance(axes, SelectionAxes) else self._presummed(each, uses, term)
+            for each, axes in zip(tensors, network.inputs, strict=True)
+        ]
         last = len(contraction.path) - 1
         output = dict.fromkeys([axis for dimension in term.output for axis in dimension])
         order = [axis for axis in output if axis in term.factor_axes]
@@ -129,7 +133,7 @@ class _Pairing:
         else:
             first = [axis for axis in kept if axis in a.axes and axis in b.axes]
             axes = tuple(order or first + [axis for axis in kept if axis not in first])
-            value = contract(
+            value = _node(
                 Term.of(coefficient, [a.factor, b.factor], [(x,) for x in axes], (), term.sizes)
             )
             if key:
@@ -156,6 +160,12 @@ class _Tensor:
         axes = tuple(dict.fromkeys(factor.axes))
         leaf = (value.serial, position)
         return _Tensor(value, Factor(value, factor.dimensions), axes, (leaf,))
+
+
+def _node(term: Term[Expression]) -> Expression:
+    """Return a product of one or two tensors, of which one may be a selection."""
+    position = selecting_operand(term)
+    return contract(term) if position is None else joined(term, position)
 
 
 def _key(

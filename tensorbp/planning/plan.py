@@ -40,11 +40,13 @@ class Figures:
     Attributes:
         flops: floating-point operations.
         multiplications: the multiplications among them, in contractions and scalings.
+        multiply_adds: the multiplications among them whose products are summed up.
         peak_bytes: the most bytes that are alive at one time, inputs and results included.
     """
 
     flops: int
     multiplications: int
+    multiply_adds: int
     peak_bytes: int
 
 
@@ -90,6 +92,7 @@ class Step:
         shape: the shape of the result.
         flops: floating-point operations.
         multiplications: the multiplications among them.
+        multiply_adds: the multiplications among them whose products are summed up.
         bytes: what the result takes; 0 where it is a view.
         layer: the layer of the model to which the step belongs, or None.
         operator: what is applied; not part of the written plan.
@@ -102,6 +105,7 @@ class Step:
     shape: Shape
     flops: int
     multiplications: int
+    multiply_adds: int
     bytes: int
     layer: str | None
     arguments: Mapping[str, Any]
@@ -170,6 +174,11 @@ class Plan:
         return self.figures.multiplications
 
     @property
+    def multiply_adds(self) -> int:
+        """Multiplications in contractions whose products are summed up."""
+        return self.figures.multiply_adds
+
+    @property
     def peak_bytes(self) -> int:
         """The most bytes alive at one time, inputs and results included."""
         return self.figures.peak_bytes
@@ -208,6 +217,7 @@ def _step_to_dict(step: Step) -> dict[str, Any]:
         "shape": list(step.shape),
         "flops": step.flops,
         "multiplications": step.multiplications,
+        "multiply_adds": step.multiply_adds,
         "bytes": step.bytes,
         "layer": step.layer,
     }

@@ -15,6 +15,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.planning.cost import Cost, cost_of, is_free
 from tensorbp.planning.labels import spread
 from tensorbp.planning.plan import Figures, PlannedInput, Step
+from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["Schedule", "Seed"]
 
@@ -54,13 +55,15 @@ class Schedule:
         self.item_bytes = ITEM_BYTES[dtype]
         self.nodes = topological_order(roots)
         cost = sum((cost_of(node) for node in self.nodes), Cost())
-        self.figures = Figures(cost.flops, cost.multiplications, self._peak_bytes())
+        self.figures = Figures(
+            cost.flops, cost.multiplications, cost.multiply_adds, self._peak_bytes()
+        )
 
     def bytes_of(self, node: Expression) -> int:
         """Return the bytes that a node's value takes of its own."""
         if self._is_view(node) or isinstance(node.operator, Seed):
             return 0
-        if isinstance(node.operator, Variable) and node.operator.kind == "integer":
+        if getattr(node.operator, "kind", "real") == "integer":
             return node.size * 8
         return node.size * self.item_bytes
 
@@ -119,6 +122,7 @@ class Schedule:
             node.shape,
             cost.flops,
             cost.multiplications,
+            cost.multiply_adds,
             self.bytes_of(node),
             label,
             arguments,
@@ -141,9 +145,24 @@ def describe(node: Expression) -> tuple[str, str, dict[str, Any]]:
         return "einsum", equation, {"coefficient": operator.coefficient}
     if isinstance(operator, Add):
         return "add", _sum_of(operator.coefficients), {"coefficients": operator.coefficients}
+    if isinstance(operator, Selected):
+        return "select", _selecting(operator), {"coefficient": operator.coefficient}
+    if isinstance(operator, SummedUp):
+        parts = [
+            str(k + 1) if each is None else _selecting(each)
+            for k, each in enumerate(operator.parts)
+        ]
+        return "sum_up", "; ".join(parts), {"coefficients": operator.coefficients}
     if isinstance(operator, Layer):
         return operator.name, operator.formula, operator.arguments()
     return "seed", "a block of the identity", {}
+
+
+def _selecting(operator: Selected) -> str:
+    """Return a product with selections as an einsum equation, those in brackets."""
+    factors = [written(operator.factor)]
+    factors += [f"[{written(each.dimensions)}]" for each in operator.selections]
+    return f"{','.join(factors)}->{written(operator.output)}"
 
 
 def _sum_of(coefficients: Sequence[object]) -> str:

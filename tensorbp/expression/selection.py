@@ -1,0 +1,131 @@
+"""Selections: factors of zeros and ones given by a rule, and what is built with them.
+
+S[d..., i] = 1 where i is the place that the rule gives for d..., else 0: the last axis is
+determined by the others. A selection is planned at the cost of what it moves and executed as a
+view, a take or a scatter-add; only where its own entries are asked for does it become an array.
+
+Windows, slices, padding, gathers, concatenation and pooling are einsums with selections among
+their factors, so that nobody writes their Jacobians down.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+from tensorbp.algebra import Dimension, Factor, Term
+from tensorbp.expression.declaration import Declaration
+from tensorbp.expression.layer import Primitive, Shape, argument
+from tensorbp.expression.node import Expression
+
+__all__ = ["Affine", "Outside", "Selection", "determined_by", "idempotent"]
+
+Outside = Literal["nothing", "reflect", "replicate", "circular"]
+"""What a place beyond the ends of an axis selects."""
+
+
+class Selection(Primitive):
+    """A tensor of zeros and ones: S[d..., i] = 1 where i = place[d...]; it has no derivative.
+
+    Subclasses give the places, either from numbers that are known when a plan is made, or from
+    integers that are among the data.
+    """
+
+    @abstractmethod
+    def places(self, xp: Any, *arrays: Any) -> Any:
+        """Return the place that each d... determines, an integer array; -1 selects nothing."""
+
+    def forward(self, xp: Any, *arrays: Any) -> Any:
+        """Return the zeros and ones themselves, as truth values."""
+        places = self.places(xp, *arrays)
+        size = self.shape(*[tuple(each.shape) for each in arrays])[-1]
+        return places[..., None] == xp.arange(size)
+
+    def jacobian(self, y: Expression, *operands: Expression) -> Mapping[str, Declaration]:
+        """Return nothing: the places are integers."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Affine(Selection):
+    """Places on a straight line: S[d_1, ..., d_m, i] = 1 where i = offset + Σ_k stride_k d_k.
+
+    With one d it is a slice, padding, a flip or a roll, with two the windows of a convolution
+    (Dumoulin and Visin 2016, A guide to convolution arithmetic), with none a single place.
+    """
+
+    name = "affine_selection"
+    formula = "S[d_1, ..., d_m, i] = 1 where i = offset + Σ_k stride_k d_k, else 0"
+    inputs = ()
+
+    counts: tuple[int, ...] = argument("how many values each d has")
+    strides: tuple[int, ...] = argument("by how much each d moves the place")
+    offset: int = argument("the place where all d are zero")
+    size: int = argument("the size of the axis that is selected from")
+    outside: Outside = argument("what a place beyond the ends selects", "nothing")
+
+    def shape(self, *shapes: Shape) -> Shape:
+        """Return the counts and the size."""
+        return (*self.counts, self.size)
+
+    @property
+    def lowest(self) -> int:
+        """The smallest place that the line reaches, be it beyond the ends."""
+        pairs = zip(self.counts, self.strides, strict=True)
+        return self.offset + sum(min(0, stride * (count - 1)) for count, stride in pairs)
+
+    @property
+    def highest(self) -> int:
+        """The largest place that the line reaches, be it beyond the ends."""
+        pairs = zip(self.counts, self.strides, strict=True)
+        return self.offset + sum(max(0, stride * (count - 1)) for count, stride in pairs)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether every place is there."""
+        return not prod(self.counts) or (self.lowest >= 0 and self.highest < self.size)
+
+    def places(self, xp: Any, *arrays: Any) -> Any:
+        """Return offset + Σ stride d, with what is beyond the ends brought back or -1."""
+        place = xp.full(self.counts, self.offset)
+        for k, (count, stride) in enumerate(zip(self.counts, self.strides, strict=True)):
+            steps = stride * xp.arange(count)
+            place = place + steps.reshape((count,) + (1,) * (len(self.counts) - k - 1))
+        if self.outside == "circular":
+            return place % self.size
+        if self.outside == "replicate":
+            return xp.clip(place, 0, self.size - 1)
+        if self.outside == "reflect":
+            period = max(2 * (self.size - 1), 1)
+            folded = place % period
+            return xp.minimum(folded, period - folded) if self.size > 1 else 0 * place
+        return xp.where((place >= 0) & (place < self.size), place, -1)
+
+
+def determined_by(factor: Factor[Expression]) -> Dimension:
+    """Return the axes of a factor that its other axes determine; none if it is no selection.
+
+    A selection whose axes are tied to each other (its diagonal) is a tensor like any other.
+    """
+    if not isinstance(factor.value.operator, Selection):
+        return ()
+    axes = factor.axes
+    return factor.dimensions[-1] if len(set(axes)) == len(axes) else ()
+
+
+def idempotent(term: Term[Expression]) -> Term[Expression]:
+    """Return an equal term in which no selection determines two axes by the same others.
+
+    S[d, i] S[d, j] = S[d, i] δ_ij: one of the two goes, and the delta ties i to j.
+    """
+    seen: dict[tuple[Expression, tuple[Dimension, ...]], Dimension] = {}
+    for position, factor in enumerate(term.factors):
+        if isinstance(factor.value.operator, Selection):
+            *others, determined = factor.dimensions
+            known = seen.setdefault((factor.value, tuple(others)), determined)
+            if known is not determined:
+                return idempotent(term.without(position, known))
+    return term
