@@ -101,6 +101,7 @@ from .layers import log_cosh_loss as log_cosh_loss
 from .layers import log_softmax as log_softmax
 from .layers import logistic_loss as logistic_loss
 from .layers import logsumexp as logsumexp
+from .layers import lp_normalize as lp_normalize
 from .layers import mean_squared_error as mean_squared_error
 from .layers import multi_margin_loss as multi_margin_loss
 from .layers import nll_loss as nll_loss
@@ -115,6 +116,7 @@ from .layers import softmax_focal_loss as softmax_focal_loss
 from .layers import squared_hinge_loss as squared_hinge_loss
 from .layers import standardize as standardize
 from .layers import student_t_nll_loss as student_t_nll_loss
+from .layers import take as take
 from .layers import triplet_margin_loss as triplet_margin_loss
 from .layers import x_log_x as x_log_x
 from .model import Model as Model

@@ -15,11 +15,13 @@ from tensorbp.layers.embedding_losses import cosine_similarity as cosine_similar
 from tensorbp.layers.embedding_losses import info_nce_loss as info_nce_loss
 from tensorbp.layers.embedding_losses import triplet_margin_loss as triplet_margin_loss
 from tensorbp.layers.labels import one_hot as one_hot
+from tensorbp.layers.labels import take as take
 from tensorbp.layers.likelihood_losses import gaussian_nll_loss as gaussian_nll_loss
 from tensorbp.layers.likelihood_losses import kl_divergence as kl_divergence
 from tensorbp.layers.likelihood_losses import poisson_nll_loss as poisson_nll_loss
 from tensorbp.layers.likelihood_losses import student_t_nll_loss as student_t_nll_loss
 from tensorbp.layers.likelihood_losses import x_log_x as x_log_x
+from tensorbp.layers.lp_normalization import lp_normalize as lp_normalize
 from tensorbp.layers.margin_losses import hinge_loss as hinge_loss
 from tensorbp.layers.margin_losses import multi_margin_loss as multi_margin_loss
 from tensorbp.layers.margin_losses import squared_hinge_loss as squared_hinge_loss
