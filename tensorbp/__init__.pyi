@@ -85,7 +85,9 @@ from .expression import vjp as vjp
 from .expression import where as where
 from .expression import windows as windows
 from .expression.rule import elementwise as elementwise
+from .layers import alibi as alibi
 from .layers import binary_cross_entropy as binary_cross_entropy
+from .layers import causal_mask as causal_mask
 from .layers import contrastive_loss as contrastive_loss
 from .layers import cosine_embedding_loss as cosine_embedding_loss
 from .layers import cosine_similarity as cosine_similarity
@@ -102,12 +104,17 @@ from .layers import log_softmax as log_softmax
 from .layers import logistic_loss as logistic_loss
 from .layers import logsumexp as logsumexp
 from .layers import lp_normalize as lp_normalize
+from .layers import masked_softmax as masked_softmax
 from .layers import mean_squared_error as mean_squared_error
 from .layers import multi_margin_loss as multi_margin_loss
 from .layers import nll_loss as nll_loss
 from .layers import one_hot as one_hot
+from .layers import padding_mask as padding_mask
 from .layers import poisson_nll_loss as poisson_nll_loss
 from .layers import quantile_loss as quantile_loss
+from .layers import rotary as rotary
+from .layers import scaled_dot_product_attention as scaled_dot_product_attention
+from .layers import sinusoidal_positions as sinusoidal_positions
 from .layers import smooth_l1_loss as smooth_l1_loss
 from .layers import softmax as softmax
 from .layers import softmax_cross_entropy as softmax_cross_entropy

@@ -263,40 +263,35 @@ class SelectingKernel:
         rest = [axis for axis in self.axes if axis not in free]
         self._ordered([*kept, *summed, *rest])
         places = _places(each, [*kept, *summed], self.sizes)
-        grids = _grids([self.sizes[a] for a in kept], len(free))
-        size = each.selection.shape(*[()] * len(each.selection.inputs))[-1]
+        size = prod([self.sizes[a] for a in each.determined])
         kept_shape = tuple([self.sizes[a] for a in kept])
         opened = kept_shape + tuple([self.sizes[a] for a in each.determined])
         self.axes = [*kept, *each.determined, *rest]
-        count = len(free)
+        kept_size = prod(kept_shape)
+        summed_size = prod([self.sizes[a] for a in summed])
 
         def put(tensor: Array, given: Sequence[Array]) -> Array:
-            place = places(given[integers])
-            shape = tensor.shape[count:]
-            if not kept:
-                result = _added_up(tensor, place, size, shape)
-            else:
-                # what is placed nowhere goes to a last place, which is cut off
-                result = np.zeros((*kept_shape, size + 1, *shape), tensor.dtype)
-                if summed:
-                    np.add.at(result, (*grids, place), tensor)
-                else:
-                    result[(*grids, place)] = tensor
-                result = result[(slice(None),) * len(kept) + (slice(size),)]
-            return result.reshape(opened + shape)
+            place = places(given[integers]).reshape(kept_size, summed_size)
+            # the places of all kept axes, one after the other, are the places of one long axis
+            begins = size * np.arange(kept_size)[:, None]
+            flat = np.where(place < 0, -1, place + begins).ravel()
+            rows = tensor.reshape(flat.size, *tensor.shape[len(free) :])
+            return _added_up(rows, flat, kept_size * size).reshape(
+                *opened, *tensor.shape[len(free) :]
+            )
 
         self._stages.append(put)
 
 
-def _added_up(tensor: Array, place: Array, size: int, shape: tuple[int, ...]) -> Array:
-    """Add rows to the places that they belong to, as a product with a sparse matrix."""
-    place = place.ravel()
-    rows = tensor.reshape(place.size, -1) if tensor.size else np.zeros((place.size, prod(shape)))
-    found = place >= 0
-    columns = np.arange(place.size)[found]
+def _added_up(rows: Array, places: Array, size: int) -> Array:
+    """Return as many rows as the size says, to which rows are added where they belong."""
+    found = places >= 0
+    columns = np.flatnonzero(found)
+    shape = rows.shape[1:]
+    flat = rows.reshape(places.size, prod(shape))
     ones = np.ones(columns.size, rows.dtype)
-    matrix = csr_array((ones, (place[found], columns)), shape=(size, place.size))
-    return (matrix @ rows).astype(tensor.dtype, copy=False).reshape(size, *shape)
+    matrix = csr_array((ones, (places[found], columns)), shape=(size, places.size))
+    return np.asarray(matrix @ flat, rows.dtype).reshape(size, *shape)
 
 
 def _integer_slices(selections: Sequence[Applied]) -> dict[Applied, slice]:

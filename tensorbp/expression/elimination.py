@@ -19,7 +19,7 @@ from typing import Literal
 from tensorbp.algebra import Block, LinearMap, Space, Term, collect, compose, merge
 from tensorbp.expression.linearization import LinearizedGraph, Terms, Vertex
 from tensorbp.expression.node import Expression
-from tensorbp.expression.selection import idempotent
+from tensorbp.expression.selection import idempotent, merged_beside
 
 __all__ = ["ORDERS", "Order", "eliminate", "elimination_order"]
 
@@ -114,9 +114,11 @@ class _Elimination:
         which each of them adds.
         """
         terms = collect(self.edges.pop(edge))
-        if terms and merged and edge in self.makers:
-            return (merge(terms, partial(self.total, self.makers[edge])),)
-        return terms
+        if not (terms and merged and edge in self.makers):
+            return terms
+        total = partial(self.total, self.makers[edge])
+        beside = merged_beside(terms[0], total) if len(terms) == 1 else None
+        return (beside or merge(terms, total),)
 
     def _is_wanted(self, u: Vertex, v: Vertex) -> bool:
         row, column = self.row.get(v), self.column.get(u)

@@ -17,11 +17,12 @@ from math import prod
 from typing import Any, Literal
 
 from tensorbp.algebra import Dimension, Factor, Term
+from tensorbp.algebra.merging import Total
 from tensorbp.expression.declaration import Declaration
 from tensorbp.expression.layer import Primitive, Shape, argument
 from tensorbp.expression.node import Expression
 
-__all__ = ["Affine", "Outside", "Selection", "determined_by", "idempotent"]
+__all__ = ["Affine", "Outside", "Selection", "determined_by", "idempotent", "merged_beside"]
 
 Outside = Literal["nothing", "reflect", "replicate", "circular"]
 """What a place beyond the ends of an axis selects."""
@@ -129,3 +130,38 @@ def idempotent(term: Term[Expression]) -> Term[Expression]:
             if known is not determined:
                 return idempotent(term.without(position, known))
     return term
+
+
+def merged_beside(term: Term[Expression], total: Total[Expression]) -> Term[Expression] | None:
+    """Return an equal term in which all factors are one tensor, but selections that tie the sides.
+
+    Such a selection is to the two sides of a map what a delta is: it is not multiplied out.
+
+    Args:
+        term: the term.
+        total: makes the value of a sum of tensors.
+
+    Returns:
+        The term, or None where no selection ties an output axis to an input axis.
+    """
+    output = {axis for dimension in term.output for axis in dimension}
+    input_ = {axis for dimension in term.input for axis in dimension}
+    ties = [
+        each
+        for each in term.factors
+        if determined_by(each) and output.intersection(each.axes) and input_.intersection(each.axes)
+    ]
+    if not ties:
+        return None
+    rest = [each for each in term.factors if each not in ties]
+    needed = output.union(input_, *(each.axes for each in ties))
+    kept = [
+        (axis,) for axis in dict.fromkeys(a for each in rest for a in each.axes) if axis in needed
+    ]
+    factors = ties
+    coefficient = term.coefficient
+    if rest:
+        value = total([Term.of(coefficient, rest, kept, (), term.sizes)])
+        factors = [Factor(value, tuple(kept)), *ties]
+        coefficient = 1
+    return Term.of(coefficient, factors, term.output, term.input, term.sizes)

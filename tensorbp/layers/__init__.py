@@ -1,5 +1,6 @@
 """The built-in layers, one file a family; they come in through the hooks, like any plugin's."""
 
+from tensorbp.layers.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from tensorbp.layers.binary_losses import binary_cross_entropy as binary_cross_entropy
 from tensorbp.layers.binary_losses import focal_loss as focal_loss
 from tensorbp.layers.binary_losses import logistic_loss as logistic_loss
@@ -25,7 +26,13 @@ from tensorbp.layers.lp_normalization import lp_normalize as lp_normalize
 from tensorbp.layers.margin_losses import hinge_loss as hinge_loss
 from tensorbp.layers.margin_losses import multi_margin_loss as multi_margin_loss
 from tensorbp.layers.margin_losses import squared_hinge_loss as squared_hinge_loss
+from tensorbp.layers.masks import causal_mask as causal_mask
+from tensorbp.layers.masks import masked_softmax as masked_softmax
+from tensorbp.layers.masks import padding_mask as padding_mask
 from tensorbp.layers.normalization import standardize as standardize
+from tensorbp.layers.positions import alibi as alibi
+from tensorbp.layers.positions import rotary as rotary
+from tensorbp.layers.positions import sinusoidal_positions as sinusoidal_positions
 from tensorbp.layers.regression_losses import huber_loss as huber_loss
 from tensorbp.layers.regression_losses import l1_loss as l1_loss
 from tensorbp.layers.regression_losses import log_cosh as log_cosh

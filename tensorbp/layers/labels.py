@@ -1,4 +1,4 @@
-"""Labels as rows with a single one."""
+"""Labels: as rows with a single one, and as what names parts of an array."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from importlib import import_module
 from typing import Any
 
 from tensorbp.errors import LayerError
-from tensorbp.expression.declaration import Declaration
-from tensorbp.expression.layer import Example, Input, Primitive, Shape, argument
+from tensorbp.expression.arithmetic import normalized_axes
+from tensorbp.expression.indexing import select
+from tensorbp.expression.layer import Example, Input, Shape, argument
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import Selection
 from tensorbp.layers.checks import whole_number
 
-__all__ = ["OneHot", "one_hot", "rows_with_one"]
+__all__ = ["OneHot", "check_labels", "has_values", "one_hot", "rows_with_one", "take"]
 
 
 def rows_with_one(xp: Any, layer: str, labels: Any, classes: int) -> Any:
@@ -22,25 +24,32 @@ def rows_with_one(xp: Any, layer: str, labels: Any, classes: int) -> Any:
         LayerError: a label is not from 0 to classes - 1. Inside of ``jax.jit``, where arrays have
             no values yet, such a label gives a row without a one instead.
     """
-    rows = labels[..., None] == xp.arange(classes)
-    if _has_values(xp, labels):
-        found = xp.any(rows, axis=-1)
-        if not bool(xp.all(found)):
-            wrong = labels[~found].ravel()[0] if labels.shape else labels
-            raise LayerError(
-                f"layer '{layer}': labels must be from 0 to {classes - 1}, one for each of "
-                f"{classes} classes; found {wrong}"
-            )
-    return rows
+    if has_values(xp, labels):
+        check_labels(xp, layer, labels, classes)
+    return labels[..., None] == xp.arange(classes)
 
 
-def _has_values(xp: Any, x: Any) -> bool:
+def check_labels(xp: Any, layer: str, labels: Any, classes: int) -> None:
+    """Raise `LayerError` unless all labels are from 0 to classes - 1."""
+    found = (labels >= 0) & (labels < classes)
+    if not bool(xp.all(found)):
+        wrong = labels[~found].ravel()[0] if labels.shape else labels
+        raise LayerError(
+            f"layer '{layer}': labels must be from 0 to {classes - 1}, one for each of "
+            f"{classes} classes; found {wrong}"
+        )
+
+
+def has_values(xp: Any, x: Any) -> bool:
     return xp.__name__ != "jax.numpy" or not isinstance(x, import_module("jax").core.Tracer)
 
 
 @dataclass(frozen=True)
-class OneHot(Primitive):
-    """Labels as rows of zeros with a one: y_bc = 1 where label_b = c; it has no derivative."""
+class OneHot(Selection):
+    """Labels as rows of zeros with a one: y_bc = 1 where label_b = c; it has no derivative.
+
+    It is a selection: in a product it takes rows or adds to them, and no row of zeros is made.
+    """
 
     name = "one_hot"
     formula = "y_bc = 1 where label_b = c, else 0"
@@ -61,16 +70,39 @@ class OneHot(Primitive):
         """Return the shape of the labels, with an axis of classes at the end."""
         return (*shapes[0], self.classes)
 
-    def forward(self, xp: Any, *arrays: Any) -> Any:
-        """Return where label and class are equal."""
-        (labels,) = arrays
-        return rows_with_one(xp, self.name, labels, self.classes)
+    def places(self, xp: Any, *arrays: Any) -> Any:
+        """Return the labels.
 
-    def jacobian(self, y: Expression, *operands: Expression) -> dict[str, Declaration]:
-        """Return nothing: labels are not differentiated."""
-        return {}
+        Raises:
+            LayerError: a label is not from 0 to classes - 1.
+        """
+        (labels,) = arrays
+        if has_values(xp, labels):
+            check_labels(xp, self.name, labels, self.classes)
+        return labels
 
 
 def one_hot(labels: Expression, classes: int) -> Expression:
     """Return rows of zeros with a one at each label."""
     return OneHot(classes)(labels)
+
+
+def take(x: Expression, labels: Expression, axis: int = 0) -> Expression:
+    """Return the parts of x along an axis that integers name: y[..., b, ...] = x[..., l_b, ...].
+
+    >>> import tensorbp as tb
+    >>> table, words = tb.variable("table", 50, 8), tb.variable("words", 4, 6, kind="integer")
+    >>> tb.take(table, words).shape
+    (4, 6, 8)
+
+    Args:
+        x: the expression.
+        labels: integers, such as a variable of ``kind="integer"``; their axes take the place of
+            the axis.
+        axis: the axis along which parts are taken.
+
+    Raises:
+        ShapeError: the axis is out of range.
+    """
+    (at,) = normalized_axes(axis, x.ndim)
+    return select(x, {at: one_hot(labels, x.shape[at])})
