@@ -27,6 +27,12 @@ WEIGHT = "w, a number for each class, from 0 up; none is 1 for all"
 IGNORE_INDEX = "the label that does not count, whatever stands there; none is that all count"
 LABEL_SMOOTHING = "ε, the share of a label that is spread over all classes, from 0 to 1"
 
+_OF_PROBABILITIES = {
+    "softmax_cross_entropy": "softmax_cross_entropy_one_hot",
+    "nll_loss": "kl_divergence",
+}
+"""The loss that takes rows of probabilities where this one takes labels."""
+
 
 @dataclass(frozen=True)
 class ClassTargets(Primitive):
@@ -74,14 +80,10 @@ class ClassTargets(Primitive):
         x, target = shapes
         has_classes(self.loss, x)
         if target != x[:-1]:
+            other = _OF_PROBABILITIES.get(self.loss) if target == x else None
             raise LayerError(
                 f"layer '{self.loss}': x of shape {x} needs integer targets of shape {x[:-1]}, "
-                f"found {target}"
-                + (
-                    "; rows of probabilities are for softmax_cross_entropy_one_hot"
-                    if target == x
-                    else ""
-                )
+                f"found {target}" + (f"; rows of probabilities are for {other}" if other else "")
             )
         if self.weight is not None:
             _one_for_each_class(self.loss, "weight", self.weight, x[-1])

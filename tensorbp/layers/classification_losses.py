@@ -28,7 +28,7 @@ from tensorbp.layers.class_targets import (
     ClassTargets,
     class_weights,
 )
-from tensorbp.layers.labels import one_hot
+from tensorbp.layers.labels import one_hot, rows_with_one
 from tensorbp.layers.per_sample import (
     has_classes,
     mean_of_sample,
@@ -105,11 +105,17 @@ class SoftmaxCrossEntropy(Primitive):
     def forward(self, xp: Any, *arrays: Any) -> Any:
         """Return Σ_p q_p (ln Σ_r exp(x_r - max) - (x_p - max)), summed over each sample."""
         x, target = arrays
-        targets = self._targets.forward(xp, x, target)
         shifted = x - maximum_along(xp, x, -1)
+        total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
+        axes = tuple(range(1, len(x.shape) - 1))
+        if self._is_plain:
+            rows = rows_with_one(xp, self.name, target, x.shape[-1])
+            losses = total - xp.sum(xp.where(rows, shifted, xp.zeros_like(x)), axis=-1)
+            return xp.mean(losses, axis=axes) if axes else losses
+        targets = self._targets.forward(xp, x, target)
+        # what no target asks for may be -inf, and 0 times that would be nan
         selected = xp.where(targets != 0, shifted, xp.zeros_like(x))
-        total = xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
-        return xp.sum(targets * (total - selected), axis=tuple(range(1, len(x.shape))))
+        return xp.sum(targets * (total[..., None] - selected), axis=(*axes, -1))
 
     def jacobian(self, y: Expression, *operands: Expression) -> dict[str, Declaration]:
         """Return softmax(x)_p Σ_r q_r - q_p, which is softmax(x) - one_hot(target) in the least."""
