@@ -1,6 +1,7 @@
 """The built-in layers, one file a family; they come in through the hooks, like any plugin's."""
 
 from tensorbp.layers.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from tensorbp.layers.bilinear import tensor_product as tensor_product
 from tensorbp.layers.binary_losses import binary_cross_entropy as binary_cross_entropy
 from tensorbp.layers.binary_losses import focal_loss as focal_loss
 from tensorbp.layers.binary_losses import logistic_loss as logistic_loss
@@ -33,6 +34,7 @@ from tensorbp.layers.normalization import standardize as standardize
 from tensorbp.layers.positions import alibi as alibi
 from tensorbp.layers.positions import rotary as rotary
 from tensorbp.layers.positions import sinusoidal_positions as sinusoidal_positions
+from tensorbp.layers.radial_basis import squared_distance as squared_distance
 from tensorbp.layers.regression_losses import huber_loss as huber_loss
 from tensorbp.layers.regression_losses import l1_loss as l1_loss
 from tensorbp.layers.regression_losses import log_cosh as log_cosh
@@ -40,6 +42,7 @@ from tensorbp.layers.regression_losses import log_cosh_loss as log_cosh_loss
 from tensorbp.layers.regression_losses import mean_squared_error as mean_squared_error
 from tensorbp.layers.regression_losses import quantile_loss as quantile_loss
 from tensorbp.layers.regression_losses import smooth_l1_loss as smooth_l1_loss
+from tensorbp.layers.set_pool import set_pool as set_pool
 from tensorbp.layers.softmax import log_softmax as log_softmax
 from tensorbp.layers.softmax import logsumexp as logsumexp
 from tensorbp.layers.softmax import softmax as softmax

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from tensorbp.expression.layer import Layer
 from tensorbp.layers.activations import ELEMENTWISE
 from tensorbp.layers.arithmetic import Add, Multiply, Scale
+from tensorbp.layers.attention import ScaledDotProductAttention
+from tensorbp.layers.bilinear import Bilinear, TensorProduct
 from tensorbp.layers.channel_normalization import (
     BatchNorm,
     BatchNormInference,
@@ -15,14 +17,25 @@ from tensorbp.layers.channel_normalization import (
 )
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
+from tensorbp.layers.experts import MixtureOfExperts
+from tensorbp.layers.feed_forward import FeedForward
+from tensorbp.layers.gates import GatedLinear, Geglu, Highway, Prelu, Reglu, SqueezeExcite, Swiglu
+from tensorbp.layers.graph_convolution import GraphConvolution
 from tensorbp.layers.labels import OneHot
 from tensorbp.layers.linear import Bias, Linear
 from tensorbp.layers.losses import LOSSES
+from tensorbp.layers.low_rank import LoraLinear
 from tensorbp.layers.lp_normalization import LpLength, LpNormalize
+from tensorbp.layers.masks import MaskedSoftmax, PaddingMask
+from tensorbp.layers.multi_head_attention import MultiHeadAttention
 from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, Standardize
+from tensorbp.layers.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
+from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
 from tensorbp.layers.reduction import Mean, Sum
+from tensorbp.layers.set_pool import SetPool
 from tensorbp.layers.shape import Flatten, Reshape, Transpose
 from tensorbp.layers.softmax import LogSoftmax, LogSumExp, Softmax
+from tensorbp.layers.transformer import GptBlock, TransformerDecoderLayer, TransformerEncoderLayer
 from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
 from tensorbp.registry.hookspecs import hookimpl
 
@@ -36,10 +49,16 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Standardize, InverseDeviation, LayerNorm, RmsNorm),
     *(BatchNorm, BatchNormInference, GroupNorm, InstanceNorm),
     *(WeightNorm, SpectralNorm, LpLength, LpNormalize),
+    *(Bilinear, TensorProduct, RadialBasis, SquaredDistance, GraphConvolution, SetPool),
+    *(GatedLinear, Geglu, Reglu, Swiglu, Highway, SqueezeExcite, Prelu),
     *(Reshape, Flatten, Transpose),
     *(Mean, Sum),
     *(Dropout, OneHot),
     *LOSSES,
+    *(MaskedSoftmax, PaddingMask, ScaledDotProductAttention, MultiHeadAttention),
+    *(SinusoidalPositions, LearnedPositions, Rotary, Alibi),
+    *(FeedForward, TransformerEncoderLayer, TransformerDecoderLayer, GptBlock),
+    *(MixtureOfExperts, LoraLinear),
 )
 
 
