@@ -202,10 +202,10 @@ class SelectingKernel:
     def _mask(self, each: Applied, integers: slice) -> None:
         """Keep the places that select something, where what they select is summed over."""
         rule = each.selection
-        if isinstance(rule, Affine) and (rule.outside != "nothing" or rule.is_inside):
-            return
         free = list(each.free)
         self._spread(free)
+        if isinstance(rule, Affine) and (rule.outside != "nothing" or rule.is_inside):
+            return
         self._ordered([a for a in self.axes if a not in free] + free)
         places = _places(each, free, self.sizes)
         self._stages.append(lambda tensor, given: tensor * (places(given[integers]) >= 0))

@@ -13,8 +13,7 @@ from tensorbp.planning.network import (
     Network,
     Path,
     SelectionAxes,
-    pair_flops,
-    selecting_flops,
+    contraction_flops,
 )
 
 __all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "greedy", "interval", "subset"]
@@ -212,7 +211,7 @@ class _Masks:
         }
 
     def pair(self, left: int, right: int, one: int, other: int, kept: int) -> int:
-        """Return the FLOPs of a pair, as `Network.flops` counts them.
+        """Return the FLOPs of a pair.
 
         Args:
             left: the factors that went into the one tensor.
@@ -221,23 +220,10 @@ class _Masks:
             other: those of the other.
             kept: the axes of the result.
         """
-        both = one | other
-        if left not in self.determined and right not in self.determined:
-            return pair_flops(self.volume(both), both != kept)
-        selecting = []
-        written_out = 0
-        sides = ((left, one, right, other), (right, other, left, one))
-        for selection, axes, second, tensor in sides:
-            determined = self.determined.get(selection)
-            if determined is None:
-                continue
-            written_out += self.volume(axes)
-            if determined & tensor in (0, determined):
-                flops = selecting_flops(self.volume(both & ~determined), self.volume(kept))
-                selecting.append(flops + (self.volume(tensor) if second in self.determined else 0))
-        if selecting:
-            return min(selecting)
-        return pair_flops(self.volume(both), both != kept) + written_out
+        determined = self.determined
+        return contraction_flops(
+            self.volume, one, other, kept, determined.get(left), determined.get(right)
+        )
 
     def volume(self, mask: int) -> int:
         """Return the product of the sizes of a set of axes."""

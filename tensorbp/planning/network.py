@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import TypeVar
 
 from tensorbp.algebra import Axis, Term
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import determined_by
 
-__all__ = ["Network", "Path", "SelectionAxes", "in_sequence", "pair_flops", "selecting_flops"]
+__all__ = [
+    "Network",
+    "Path",
+    "SelectionAxes",
+    "contraction_flops",
+    "in_sequence",
+    "pair_flops",
+    "selecting_flops",
+]
+
+Axes = TypeVar("Axes", int, frozenset[Axis])
 
 Path = tuple[tuple[int, int], ...]
 """Pairs to contract, in order: factor k has number k, the result of each pair the next number."""
@@ -53,6 +64,46 @@ def selecting_flops(free: int, result: int) -> int:
         result: the size of the result, which may have to be filled with zeros first.
     """
     return max(free, result)
+
+
+def contraction_flops(
+    volume: Callable[[Axes], int],
+    one: Axes,
+    other: Axes,
+    kept: Axes,
+    determined_one: Axes | None,
+    determined_other: Axes | None,
+) -> int:
+    """Return the FLOPs of a pair: of a selection and a tensor, or of two tensors.
+
+    A selection is applied where the tensor has all of the axes that it determines, or none;
+    elsewhere it is written out first, and so is one of two selections that meet.
+
+    Args:
+        volume: the product of the sizes of a set of axes.
+        one: the axes of one tensor, as a set or as the bits of an integer.
+        other: the axes of the other.
+        kept: the axes of the result.
+        determined_one: those of the one that its others determine, if it is a selection.
+        determined_other: the same of the other.
+    """
+    both = one | other
+    if determined_one is None and determined_other is None:
+        return pair_flops(volume(both), both != kept)
+    written_one = 0 if determined_one is None else volume(one)
+    written_other = 0 if determined_other is None else volume(other)
+    flops = [pair_flops(volume(both), both != kept) + written_one + written_other]
+    for determined, tensor, written in (
+        (determined_one, other, written_other),
+        (determined_other, one, written_one),
+    ):
+        if determined is not None and determined & tensor in (determined ^ determined, determined):
+            flops.append(selecting_flops(volume(both ^ determined), volume(kept)) + written)
+    return min(flops)
+
+
+def _determined(axes: frozenset[Axis]) -> frozenset[Axis] | None:
+    return axes.determined if isinstance(axes, SelectionAxes) else None
 
 
 @dataclass(frozen=True)
@@ -112,26 +163,10 @@ class Network:
 
     def flops(self, path: Path) -> int:
         """Return the FLOPs of a path; sums over axes of a single factor come on top, always."""
-        return sum(self._pair(one, other, kept) for one, other, kept in self.contractions(path))
-
-    def _pair(self, one: frozenset[Axis], other: frozenset[Axis], kept: frozenset[Axis]) -> int:
-        """Return the FLOPs of a pair: of a selection and a tensor, or of two tensors."""
-        both = one | other
-        selecting = [
-            selecting_flops(self.volume(both - selection.determined), self.volume(kept))
-            + self._written_out(tensor)
-            for selection, tensor in ((one, other), (other, one))
-            if isinstance(selection, SelectionAxes)
-            and selection.determined & tensor in (NO_AXES, selection.determined)
-        ]
-        if selecting:
-            return min(selecting)
-        flops = pair_flops(self.volume(both), both != kept)
-        return flops + self._written_out(one) + self._written_out(other)
-
-    def _written_out(self, axes: frozenset[Axis]) -> int:
-        """Return what it takes to write a selection out as a tensor."""
-        return self.volume(axes) if isinstance(axes, SelectionAxes) else 0
+        return sum(
+            contraction_flops(self.volume, one, other, kept, _determined(one), _determined(other))
+            for one, other, kept in self.contractions(path)
+        )
 
 
 def in_sequence(count: int, backwards: bool = False) -> Path:

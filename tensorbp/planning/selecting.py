@@ -254,8 +254,9 @@ class _Rewriting:
         merged = _merged(outer, inner.operator)
         if merged is None or not (merged.gathers if both_gather else merged.scatters):
             return result
-        free = [axis for each in merged.selections for axis in each.free]
-        if len(set(free)) < len(free):
+        # selections that share axes cannot be applied at the same time
+        axes = [axis for each in merged.selections for axis in (*each.free, *each.determined)]
+        if len(set(axes)) < len(axes):
             return result
         integers = [*inner.operands[1:], *result.operands[1:]]
         return Expression.of(merged, inner.operands[0], *integers)
