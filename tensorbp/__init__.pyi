@@ -93,6 +93,7 @@ from .layers import cosine_embedding_loss as cosine_embedding_loss
 from .layers import cosine_similarity as cosine_similarity
 from .layers import focal_loss as focal_loss
 from .layers import gaussian_nll_loss as gaussian_nll_loss
+from .layers import glu as glu
 from .layers import hinge_loss as hinge_loss
 from .layers import huber_loss as huber_loss
 from .layers import info_nce_loss as info_nce_loss

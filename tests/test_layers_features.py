@@ -12,7 +12,8 @@ import tensorbp as tb
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer, Parameter, Shape
 from tensorbp.layers.bilinear import Bilinear, TensorProduct
-from tensorbp.layers.gates import GatedLinear, Highway, Prelu, SqueezeExcite, Swiglu
+from tensorbp.layers.fourier_features import FourierFeatures
+from tensorbp.layers.gates import GatedLinear, Glu, Highway, Prelu, SqueezeExcite, Swiglu
 from tensorbp.layers.graph_convolution import GraphConvolution
 from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
 from tensorbp.layers.set_pool import SetPool
@@ -34,6 +35,7 @@ def test_functions_are_their_layers() -> None:
     assert tb.tensor_product(x, y) is TensorProduct()(x, y)
     assert tb.tensor_product(x, y, flatten=True).shape == (3, 20)
     assert tb.squared_distance(x, centers) is SquaredDistance()(x, centers)
+    assert tb.glu(x, 1) is Glu(1)(x)
     sets, mask = tb.variable("s", 3, 4, 2), tb.variable("mask", 3, 4)
     assert tb.set_pool(sets, "max") is SetPool("max")(sets)
     assert tb.set_pool(sets, "mean", mask) is SetPool("mean", mask=True)(sets, mask)
@@ -111,6 +113,13 @@ def test_the_maximum_of_negative_numbers_does_not_see_what_is_masked() -> None:
     assert y == -5
 
 
+def test_the_kernel_of_fourier_features_is_one_at_distance_0() -> None:
+    case = Case(FourierFeatures(5), ((3, 4),))
+    (y,) = case.values([case.output])
+    assert y.shape == (3, 10)
+    np.testing.assert_allclose((y * y).sum(axis=-1) / 5, 1)
+
+
 def test_highway_carries_what_its_gate_does_not_let_through() -> None:
     case = Case(Highway(transform_bias=-100), ((3, 4),))
     (y,) = case.values([case.output])
@@ -166,6 +175,22 @@ def test_prelu_takes_the_largest_numbers() -> None:
         (
             lambda: applied(Swiglu(5), ()),
             "layer 'swiglu': x needs an axis of features, found a number of shape ()",
+        ),
+        (
+            lambda: applied(Glu(), (2, 5)),
+            "layer 'glu': axis -1 is halved, so its size must be even; found x of shape (2, 5)",
+        ),
+        (
+            lambda: applied(Glu(2), (2, 4)),
+            "layer 'glu': axis 2 is out of range for 2 dimensions: it must be from -2 to 1",
+        ),
+        (
+            lambda: FourierFeatures(5, "wide"),  # type: ignore[arg-type]
+            "layer 'fourier_features': scale must be a finite number, found 'wide'",
+        ),
+        (
+            lambda: applied(FourierFeatures(5), ()),
+            "layer 'fourier_features': x needs an axis of features, found a number of shape ()",
         ),
         (
             lambda: Highway("relo"),  # type: ignore[arg-type]

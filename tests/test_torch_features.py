@@ -14,9 +14,11 @@ from torch_oracle import Tensors, assert_equals_torch
 import tensorbp as tb
 from tensorbp.expression.layer import Shape
 from tensorbp.layers.bilinear import Bilinear, TensorProduct
+from tensorbp.layers.fourier_features import FourierFeatures
 from tensorbp.layers.gates import (
     GatedLinear,
     Geglu,
+    Glu,
     Highway,
     Prelu,
     Reglu,
@@ -55,6 +57,21 @@ def test_tensor_product() -> None:
     assert_equals_torch(TensorProduct(), shapes, reference)
     flat = TensorProduct(flatten=True)
     assert_equals_torch(flat, shapes, lambda given: reference(given).flatten(1))
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_glu(axis: int) -> None:
+    shape = (2, 4, 6)
+    assert_equals_torch(Glu(axis), (shape,), lambda given: functional.glu(given["x"], axis))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4)], ids=str)
+def test_fourier_features(shape: Shape) -> None:
+    def reference(given: Tensors) -> torch.Tensor:
+        z = 0.7 * given["x"] @ given["B"]
+        return torch.cat([torch.sin(z), torch.cos(z)], dim=-1)
+
+    assert_equals_torch(FourierFeatures(5, 0.7), (shape,), reference)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tensorbp.layers.embedding_losses import cosine_embedding_loss as cosine_emb
 from tensorbp.layers.embedding_losses import cosine_similarity as cosine_similarity
 from tensorbp.layers.embedding_losses import info_nce_loss as info_nce_loss
 from tensorbp.layers.embedding_losses import triplet_margin_loss as triplet_margin_loss
+from tensorbp.layers.gates import glu as glu
 from tensorbp.layers.labels import one_hot as one_hot
 from tensorbp.layers.labels import take as take
 from tensorbp.layers.likelihood_losses import gaussian_nll_loss as gaussian_nll_loss

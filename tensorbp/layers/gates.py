@@ -7,18 +7,64 @@ from typing import ClassVar, Literal
 
 from tensorbp.errors import LayerError
 from tensorbp.expression.activation import gelu, relu, sigmoid, silu, tanh
-from tensorbp.expression.arithmetic import mean, reshape
+from tensorbp.expression.arithmetic import mean, normalized_axes, reshape
 from tensorbp.expression.einsum import einsum
 from tensorbp.expression.elementwise import heaviside, where
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import Function, number_argument
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import blame, whole_number
 from tensorbp.layers.choices import one_of, switch
 
-__all__ = ["GatedLinear", "Geglu", "Highway", "Prelu", "Reglu", "SqueezeExcite", "Swiglu"]
+__all__ = [
+    "GatedLinear",
+    "Geglu",
+    "Glu",
+    "Highway",
+    "Prelu",
+    "Reglu",
+    "SqueezeExcite",
+    "Swiglu",
+    "glu",
+]
 
 ACTIVATIONS: dict[str, Function] = {"relu": relu, "gelu": gelu, "silu": silu, "tanh": tanh}
+
+
+@dataclass(frozen=True)
+class Glu(Composite):
+    """Gated linear unit without weights: y = a ⊙ σ(b), a and b the two halves of x along an axis.
+
+    dy/da = σ(b), dy/db = a ⊙ σ(b) ⊙ σ(-b). Source: Dauphin et al. 2017, Language modeling with
+    gated convolutional networks.
+    """
+
+    name = "glu"
+    formula = "y = a ⊙ σ(b), x = (a, b)"
+
+    axis: int = argument("the axis that is halved; negative ones count from the end", -1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axis", whole_number(self.name, "axis", self.axis))
+
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        """Return the last axis, and the axis of channels."""
+        return (Example(cls(), ((3, 8),)), Example(cls(1), ((2, 6, 5),)))
+
+    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
+        """Return the first half times the sigmoid of the second."""
+        (x,) = operands
+        with blame(self.name):
+            (axis,) = normalized_axes(self.axis, x.ndim)
+        half, odd = divmod(x.shape[axis], 2)
+        if odd:
+            raise LayerError(
+                f"layer 'glu': axis {self.axis} is halved, so its size must be even; found x of "
+                f"shape {x.shape}"
+            )
+        before = (slice(None),) * axis
+        return x[(*before, slice(half))] * sigmoid(x[(*before, slice(half, None))])
 
 
 @dataclass(frozen=True)
@@ -238,6 +284,11 @@ class Prelu(Composite):
         slope = parameters["slope"]
         rest = (1,) * (x.ndim - 2) if self.channelwise else ()
         return where(heaviside(x), x, x * reshape(slope, (slope.size, *rest)))
+
+
+def glu(x: Expression, axis: int = -1) -> Expression:
+    """Return the first half along an axis times the sigmoid of the second."""
+    return Glu(axis)(x)
 
 
 def _linear(x: Expression, weights: Expression, bias: Expression | None) -> Expression:

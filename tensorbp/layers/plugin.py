@@ -19,7 +19,17 @@ from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
 from tensorbp.layers.experts import MixtureOfExperts
 from tensorbp.layers.feed_forward import FeedForward
-from tensorbp.layers.gates import GatedLinear, Geglu, Highway, Prelu, Reglu, SqueezeExcite, Swiglu
+from tensorbp.layers.fourier_features import FourierFeatures
+from tensorbp.layers.gates import (
+    GatedLinear,
+    Geglu,
+    Glu,
+    Highway,
+    Prelu,
+    Reglu,
+    SqueezeExcite,
+    Swiglu,
+)
 from tensorbp.layers.graph_convolution import GraphConvolution
 from tensorbp.layers.labels import OneHot
 from tensorbp.layers.linear import Bias, Linear
@@ -49,8 +59,9 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Standardize, InverseDeviation, LayerNorm, RmsNorm),
     *(BatchNorm, BatchNormInference, GroupNorm, InstanceNorm),
     *(WeightNorm, SpectralNorm, LpLength, LpNormalize),
-    *(Bilinear, TensorProduct, RadialBasis, SquaredDistance, GraphConvolution, SetPool),
-    *(GatedLinear, Geglu, Reglu, Swiglu, Highway, SqueezeExcite, Prelu),
+    *(Bilinear, TensorProduct, GraphConvolution, SetPool),
+    *(FourierFeatures, RadialBasis, SquaredDistance),
+    *(GatedLinear, Glu, Geglu, Reglu, Swiglu, Highway, SqueezeExcite, Prelu),
     *(Reshape, Flatten, Transpose),
     *(Mean, Sum),
     *(Dropout, OneHot),
