@@ -17,6 +17,7 @@ from tensorbp.layers.channel_normalization import (
     GroupNorm,
     InstanceNorm,
 )
+from tensorbp.layers.local_response_normalization import LocalResponseNorm
 from tensorbp.layers.lp_normalization import LpLength, LpNormalize
 from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, Standardize
 from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
@@ -224,6 +225,19 @@ def test_spectral_norm_with_singular_vectors_stretches_by_one_at_most() -> None:
         (
             lambda: applied(WeightNorm(5), ()),
             "layer 'weight_norm': x needs an axis of features, found a number of shape ()",
+        ),
+        (
+            lambda: LocalResponseNorm(3, k=0),
+            "layer 'local_response_norm': k must be above 0, found 0",
+        ),
+        (
+            lambda: LocalResponseNorm(3, beta=-1),
+            "layer 'local_response_norm': beta must not be negative, found -1",
+        ),
+        (
+            lambda: applied(LocalResponseNorm(3), (4,)),
+            "layer 'local_response_norm': x needs a batch axis and an axis of channels, found "
+            "shape (4,)",
         ),
         (lambda: LpNormalize(p=0.5), "layer 'lp_normalize': p must be from 1, found 0.5"),
         (lambda: LpLength(epsilon=0), "layer 'lp_length': epsilon must be above 0, found 0"),

@@ -17,6 +17,7 @@ from tensorbp.layers.channel_normalization import (
     GroupNorm,
     InstanceNorm,
 )
+from tensorbp.layers.local_response_normalization import LocalResponseNorm
 from tensorbp.layers.lp_normalization import LpLength, LpNormalize
 from tensorbp.layers.normalization import LayerNorm, RmsNorm
 from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
@@ -189,3 +190,12 @@ def test_vectors_shorter_than_epsilon() -> None:
         return functional.normalize(given["x"], eps=0.1)
 
     assert_equals_torch(LpNormalize(epsilon=0.1), ((3, 3),), reference, {"x": x})
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3), (2, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_local_response_norm(shape: Shape, size: int) -> None:
+    def reference(given: Tensors) -> torch.Tensor:
+        return functional.local_response_norm(given["x"], size, 0.5, 0.6, 2.0)
+
+    assert_equals_torch(LocalResponseNorm(size, 0.5, 0.6, 2), (shape,), reference)

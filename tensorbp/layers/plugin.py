@@ -33,6 +33,7 @@ from tensorbp.layers.gates import (
 from tensorbp.layers.graph_convolution import GraphConvolution
 from tensorbp.layers.labels import OneHot
 from tensorbp.layers.linear import Bias, Linear
+from tensorbp.layers.local_response_normalization import LocalResponseNorm
 from tensorbp.layers.losses import LOSSES
 from tensorbp.layers.low_rank import LoraLinear
 from tensorbp.layers.lp_normalization import LpLength, LpNormalize
@@ -58,7 +59,7 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Softmax, LogSoftmax, LogSumExp),
     *(Standardize, InverseDeviation, LayerNorm, RmsNorm),
     *(BatchNorm, BatchNormInference, GroupNorm, InstanceNorm),
-    *(WeightNorm, SpectralNorm, LpLength, LpNormalize),
+    *(WeightNorm, SpectralNorm, LpLength, LpNormalize, LocalResponseNorm),
     *(Bilinear, TensorProduct, GraphConvolution, SetPool),
     *(FourierFeatures, RadialBasis, SquaredDistance),
     *(GatedLinear, Glu, Geglu, Reglu, Swiglu, Highway, SqueezeExcite, Prelu),
