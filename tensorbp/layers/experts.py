@@ -23,18 +23,18 @@ __all__ = ["MixtureOfExperts"]
 
 @dataclass(frozen=True)
 class MixtureOfExperts(Composite):
-    """Mixture of experts: y = Σ_e w_e (φ(x up_e + b_e) down_e + c_e), w the weights of routing.
+    """Mixture of experts: y = Σ_e w_e (φ(x up_e + b_e) down_e + c_e), w the routing.
 
     dy/dw_e is the output of expert e, the rest are derivatives of feed-forward networks. All
     experts are computed and mixed by one einsum over e: the parameters of all are single arrays
-    (experts, in, out). The weights are an input, the softmax of a linear layer for example.
+    (experts, in, out). The routing is an input, the softmax of a linear layer for example.
     Sources: Jacobs et al. 1991, Adaptive mixtures of local experts; Shazeer et al. 2017,
     Outrageously large neural networks.
     """
 
     name = "mixture_of_experts"
     formula = "y = Σ_e w_e (φ(x up_e + b_e) down_e + c_e)"
-    inputs = (Input("x"), Input("weights", low=0.0, high=1.0))
+    inputs = (Input("x"), Input("routing", low=0.0, high=1.0))
 
     hidden: int = argument(HIDDEN)
     activation: Literal["relu", "gelu", "silu"] = argument(ACTIVATION, "gelu")
@@ -57,15 +57,15 @@ class MixtureOfExperts(Composite):
         """Return the weights up, gate and down of all experts, and their biases.
 
         Raises:
-            LayerError: there is not one row of weights for each row of x.
+            LayerError: there is not one row of routing for each row of x.
         """
-        x, weights = shapes
-        if not x or not weights or x[:-1] != weights[:-1]:
+        x, routing = shapes
+        if not x or not routing or x[:-1] != routing[:-1]:
             raise LayerError(
-                f"layer '{self.name}': x of shape (..., features) needs weights of shape "
-                f"(..., experts), found {x} and {weights}"
+                f"layer '{self.name}': x of shape (..., features) needs routing of shape "
+                f"(..., experts), found {x} and {routing}"
             )
-        experts, features = weights[-1], x[-1]
+        experts, features = routing[-1], x[-1]
         sizes = {"up": (experts, features, self.hidden)}
         if self.gated:
             sizes["gate"] = sizes["up"]
@@ -78,7 +78,7 @@ class MixtureOfExperts(Composite):
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the outputs of all experts, mixed by the weights."""
-        x, weights = operands
+        x, routing = operands
 
         def linear(name: str) -> Expression:
             y = einsum("...i,eio->...eo", x, parameters[name])
@@ -89,7 +89,7 @@ class MixtureOfExperts(Composite):
         activation = ACTIVATIONS[self.activation]
         up = linear("up")
         inner = activation(linear("gate")) * up if self.gated else activation(up)
-        y = einsum("...e,...eh,eho->...o", weights, inner, parameters["down"])
+        y = einsum("...e,...eh,eho->...o", routing, inner, parameters["down"])
         if not self.bias:
             return y
-        return y + einsum("...e,eo->...o", weights, parameters["down_bias"])
+        return y + einsum("...e,eo->...o", routing, parameters["down_bias"])
