@@ -89,6 +89,8 @@ from .layers import alibi as alibi
 from .layers import binary_cross_entropy as binary_cross_entropy
 from .layers import causal_mask as causal_mask
 from .layers import contrastive_loss as contrastive_loss
+from .layers import conv as conv
+from .layers import conv_transpose as conv_transpose
 from .layers import cosine_embedding_loss as cosine_embedding_loss
 from .layers import cosine_similarity as cosine_similarity
 from .layers import focal_loss as focal_loss

@@ -11,6 +11,7 @@ from tensorbp.layers.classification_losses import (
     softmax_cross_entropy_one_hot as softmax_cross_entropy_one_hot,
 )
 from tensorbp.layers.classification_losses import softmax_focal_loss as softmax_focal_loss
+from tensorbp.layers.convolution import conv as conv
 from tensorbp.layers.embedding_losses import contrastive_loss as contrastive_loss
 from tensorbp.layers.embedding_losses import cosine_embedding_loss as cosine_embedding_loss
 from tensorbp.layers.embedding_losses import cosine_similarity as cosine_similarity
@@ -47,3 +48,4 @@ from tensorbp.layers.set_pool import set_pool as set_pool
 from tensorbp.layers.softmax import log_softmax as log_softmax
 from tensorbp.layers.softmax import logsumexp as logsumexp
 from tensorbp.layers.softmax import softmax as softmax
+from tensorbp.layers.transposed_convolution import conv_transpose as conv_transpose

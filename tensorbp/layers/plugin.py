@@ -15,6 +15,7 @@ from tensorbp.layers.channel_normalization import (
     GroupNorm,
     InstanceNorm,
 )
+from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
 from tensorbp.layers.experts import MixtureOfExperts
@@ -43,10 +44,12 @@ from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, 
 from tensorbp.layers.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
 from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
 from tensorbp.layers.reduction import Mean, Sum
+from tensorbp.layers.separable_convolution import DepthwiseConv2d, SeparableConv2d
 from tensorbp.layers.set_pool import SetPool
 from tensorbp.layers.shape import Flatten, Reshape, Transpose
 from tensorbp.layers.softmax import LogSoftmax, LogSumExp, Softmax
 from tensorbp.layers.transformer import GptBlock, TransformerDecoderLayer, TransformerEncoderLayer
+from tensorbp.layers.transposed_convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
 from tensorbp.registry.hookspecs import hookimpl
 
@@ -55,6 +58,8 @@ __all__ = ["LAYERS", "tensorbp_register_layers"]
 LAYERS: tuple[type[Layer], ...] = (
     *ELEMENTWISE,
     *(Linear, Bias),
+    *(Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d),
+    *(DepthwiseConv2d, SeparableConv2d),
     *(Add, Multiply, Scale, Einsum),
     *(Softmax, LogSoftmax, LogSumExp),
     *(Standardize, InverseDeviation, LayerNorm, RmsNorm),
