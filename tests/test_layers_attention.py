@@ -90,6 +90,9 @@ def test_masked_scores_may_be_infinite() -> None:
         tb.masked_softmax(x, m), x=np.array([[-np.inf, 1, 1]]), m=np.array([False, True, True])
     )
     np.testing.assert_array_equal(p, [[0, 0.5, 0.5]])
+    for infinite in (-np.inf, np.inf):
+        p = evaluate(tb.masked_softmax(x, m), x=np.full((1, 3), infinite), m=np.zeros(3))
+        np.testing.assert_array_equal(p, [[0, 0, 0]])
 
 
 def test_masks_may_be_truth_values_and_are_ones_and_zeros() -> None:

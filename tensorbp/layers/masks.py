@@ -11,6 +11,7 @@ from tensorbp.expression.declaration import Declaration, signature
 from tensorbp.expression.layer import Example, Input, Primitive, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.layers.checks import whole_number
+from tensorbp.layers.softmax import maximum_along
 from tensorbp.layers.tables import Table
 
 __all__ = [
@@ -121,11 +122,9 @@ class MaskedSoftmax(Primitive):
         """Return exp(x - max) over its sum, both of what is let through."""
         x, mask = arrays
         passes = xp.real(mask) > 0
-        real = xp.real(x)
-        least = xp.amin(real, axis=-1, keepdims=True)
-        shifted = x - xp.amax(xp.where(passes, real, least), axis=-1, keepdims=True)
-        nothing = xp.zeros_like(x)
-        e = xp.where(passes, xp.exp(xp.where(passes, shifted, nothing)), nothing)
+        # half of the lowest number: the maximum can be subtracted from it, and exp makes it 0
+        open_ = xp.where(passes, x, float(xp.finfo(x.dtype).min) / 2)
+        e = xp.exp(open_ - maximum_along(xp, open_, -1)) * passes
         total = xp.sum(e, axis=-1, keepdims=True)
         return e / xp.where(total == 0, xp.ones_like(total), total)
 
