@@ -11,10 +11,18 @@ from tensorbp.algebra import LinearMap
 from tensorbp.errors import CompileError, suggestion
 from tensorbp.execution.backends import Backend, find_backend
 from tensorbp.execution.kernels import Kernel, kernel
-from tensorbp.execution.structured_map import StructuredMap
+from tensorbp.execution.structured_map import HeldSelection, StructuredMap
 from tensorbp.expression import Expression, MapExpression
 from tensorbp.expression.graph import variables
-from tensorbp.planning import MapOutput, Outputs, Plan, PlannedInput, PlannedValue, Step
+from tensorbp.planning import (
+    MapOutput,
+    Outputs,
+    Plan,
+    PlannedInput,
+    PlannedSelection,
+    PlannedValue,
+    Step,
+)
 from tensorbp.planning import plan as make_plan
 from tensorbp.planning.plan import PlainOrder
 from tensorbp.planning.planner import flattened
@@ -140,9 +148,17 @@ class Program:
         ]
 
     def _map(self, output: MapOutput, result: Any) -> StructuredMap:
-        planned: LinearMap[PlannedValue] = LinearMap(output.output, output.input, output.blocks)
+        planned: LinearMap[PlannedValue | PlannedSelection] = LinearMap(
+            output.output, output.input, output.blocks
+        )
         own = {number: result(number) for number in dict.fromkeys(output.numbers)}
-        arrays: LinearMap[Any] = planned.with_values(lambda value: own[value.number])
+
+        def held(value: PlannedValue | PlannedSelection) -> Any:
+            if isinstance(value, PlannedValue):
+                return own[value.number]
+            return HeldSelection(value.selection, tuple([own[k] for k in value.operands]))
+
+        arrays: LinearMap[Any] = planned.with_values(held)
         return StructuredMap(arrays, partial(_compute, self.dtype, self.backend))
 
 

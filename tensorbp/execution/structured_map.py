@@ -7,19 +7,44 @@ like any other computation.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 from tensorbp.algebra import LinearMap, MapOperations, Number, Space, Term
 from tensorbp.expression.arithmetic import total
 from tensorbp.expression.einsum import constant
 from tensorbp.expression.leaves import variable
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import Selection
 
 Compute = Callable[[tuple[Expression, ...], Mapping[str, Any]], list[Any]]
 """Computes expressions, given the arrays of their variables by name."""
 
 __all__ = ["StructuredMap"]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldSelection:
+    """A factor of zeros and ones, held as its rule and, where they are data, its integers."""
+
+    selection: Selection
+    integers: tuple[Any, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the zeros and ones would have."""
+        return self.selection.shape(*[tuple(each.shape) for each in self.integers])
+
+    @property
+    def size(self) -> int:
+        """How many numbers are held."""
+        return sum(int(each.size) for each in self.integers)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes those numbers take."""
+        return sum(int(each.nbytes) for each in self.integers)
 
 
 class StructuredMap(MapOperations["StructuredMap"]):
@@ -48,14 +73,19 @@ class StructuredMap(MapOperations["StructuredMap"]):
 
     @property
     def size(self) -> int:
-        """How many numbers the map holds; deltas and ones are not held."""
-        return self.map.size
+        """How many numbers the map holds; deltas and ones are not held, nor are selections."""
+        return sum(int(each.size) for each in self._held)
 
     @property
     def nbytes(self) -> int:
         """How many bytes those numbers take."""
-        arrays = {id(f.value): f.value for term in self.map.terms for f in term.factors}
-        return sum(int(array.nbytes) for array in arrays.values())
+        return sum(int(each.nbytes) for each in self._held)
+
+    @property
+    def _held(self) -> list[Any]:
+        """The arrays and selections that are its factors, each once."""
+        factors = [factor for term in self.map.terms for factor in term.factors]
+        return list({id(each.value): each.value for each in factors}.values())
 
     @property
     def T(self) -> StructuredMap:  # noqa: N802
@@ -135,10 +165,12 @@ class StructuredMap(MapOperations["StructuredMap"]):
         arrays: dict[int, Any] = {}
         names: dict[int, str] = {}
 
-        def named(array: Any) -> Expression:
+        def named(array: Any, kind: Literal["real", "integer"] = "real") -> Expression:
+            if isinstance(array, HeldSelection):
+                return array.selection(*[named(each, "integer") for each in array.integers])
             name = names.setdefault(id(array), f"array{len(names)}")
             arrays[id(array)] = array
-            return variable(name, *array.shape)
+            return variable(name, *array.shape, kind=kind)
 
         expressions = []
         for tensors, shape in wanted:

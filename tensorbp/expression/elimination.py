@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
-from tensorbp.algebra import Block, LinearMap, Space, Term, collect, compose, merge
+from tensorbp.algebra import Block, LinearMap, Space, Term, collect, compose
 from tensorbp.expression.linearization import LinearizedGraph, Terms, Vertex
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import idempotent, merged_beside
@@ -117,8 +117,7 @@ class _Elimination:
         if not (terms and merged and edge in self.makers):
             return terms
         total = partial(self.total, self.makers[edge])
-        beside = merged_beside(terms[0], total) if len(terms) == 1 else None
-        return (beside or merge(terms, total),)
+        return (merged_beside(terms, total),)
 
     def _is_wanted(self, u: Vertex, v: Vertex) -> bool:
         row, column = self.row.get(v), self.column.get(u)

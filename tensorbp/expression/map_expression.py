@@ -16,6 +16,7 @@ from typing import Literal, overload
 from tensorbp.algebra import Block, LinearMap, MapOperations, Number, Shape, Space
 from tensorbp.errors import ShapeError, SignatureError
 from tensorbp.expression.node import Expression, operation
+from tensorbp.expression.selection import numbers_held
 
 __all__ = [
     "Entries",
@@ -178,8 +179,9 @@ class MapExpression(MapOperations["MapExpression"]):
 
     @property
     def size(self) -> int:
-        """How many numbers the map holds; deltas and ones are not held."""
-        return self.worked_out().size
+        """How many numbers the map holds; deltas, ones and selections are not held."""
+        terms = self.worked_out().terms
+        return numbers_held(factor.value for term in terms for factor in term.factors)
 
     def __repr__(self) -> str:
         return str(operation("map_formula")(self))

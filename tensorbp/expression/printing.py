@@ -20,6 +20,7 @@ from tensorbp.expression.leaves import Variable
 from tensorbp.expression.map_expression import MapExpression
 from tensorbp.expression.node import Expression, provides
 from tensorbp.expression.resolution import Resolution
+from tensorbp.expression.selection import Affine, numbers_held
 
 __all__ = ["formula", "map_formula"]
 
@@ -76,7 +77,8 @@ def formula(expression: Expression) -> str:
 def map_formula(wanted: MapExpression) -> str:
     """Return the signature of each block of a map and the formula of what it holds."""
     linear_map = wanted.worked_out()
-    lines = [f"linear map {wanted.input} → {wanted.output}, {linear_map.size} numbers"]
+    size = numbers_held(each.value for term in linear_map.terms for each in term.factors)
+    lines = [f"linear map {wanted.input} → {wanted.output}, {size} numbers"]
     values = [factor.value for term in linear_map.terms for factor in term.factors]
     printer = _Printer(values)
     for (row, column), terms in sorted(linear_map.blocks.items()):
@@ -140,6 +142,8 @@ class _Printer:
             return _Text(_joined_sum(scaled), SUM)
         if isinstance(operator, Einsum):
             return self._einsum(node)
+        if isinstance(operator, Affine):
+            return _Text(f"S({operator.line})")
         assert isinstance(operator, Layer)
         arguments = [_with_coefficient(each) for each in operands] + _arguments(operator)
         name = operator.name

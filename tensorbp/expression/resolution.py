@@ -15,6 +15,7 @@ from tensorbp.expression.graph import Wanted, maps_of, topological_order
 from tensorbp.expression.linearization import Vertex, linearize
 from tensorbp.expression.map_expression import Entries, Jacobian, MapExpression
 from tensorbp.expression.node import Expression, provides
+from tensorbp.expression.selection import merged_beside
 
 __all__ = ["Resolution", "natural_order", "plain_order"]
 
@@ -81,8 +82,16 @@ class Resolution:
         return self._resolved[expression]
 
     def map(self, wanted: MapExpression) -> LinearMap[Expression]:
-        """Return a map worked out: for each block one term with at most one factor."""
-        return self._eliminated(wanted, only_diagonal=False).merged(self._total)
+        """Return a map worked out: for each block one term with at most one tensor.
+
+        Selections that tie its two sides stay beside the tensor, like deltas.
+        """
+        found = self._eliminated(wanted, only_diagonal=False)
+        return LinearMap(
+            found.output,
+            found.input,
+            {at: (merged_beside(terms, self._total),) for at, terms in found.blocks.items()},
+        )
 
     def absorbed(self, term: Term[Expression]) -> Term[Expression]:
         """Return an equal term in which no factor is a view, but those that are kept."""

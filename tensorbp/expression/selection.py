@@ -11,18 +11,26 @@ their factors, so that nobody writes their Jacobians down.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
-from tensorbp.algebra import Dimension, Factor, Term
-from tensorbp.algebra.merging import Total
+from tensorbp.algebra import Dimension, Factor, Term, letter
+from tensorbp.algebra.merging import Total, merge
 from tensorbp.expression.declaration import Declaration
 from tensorbp.expression.layer import Primitive, Shape, argument
 from tensorbp.expression.node import Expression
 
-__all__ = ["Affine", "Outside", "Selection", "determined_by", "idempotent", "merged_beside"]
+__all__ = [
+    "Affine",
+    "Outside",
+    "Selection",
+    "determined_by",
+    "idempotent",
+    "merged_beside",
+    "numbers_held",
+]
 
 Outside = Literal["nothing", "reflect", "replicate", "circular"]
 """What a place beyond the ends of an axis selects."""
@@ -71,6 +79,24 @@ class Affine(Selection):
     def shape(self, *shapes: Shape) -> Shape:
         """Return the counts and the size."""
         return (*self.counts, self.size)
+
+    @property
+    def line(self) -> str:
+        """The place as a formula in the letters a, b... of the d, and what lies outside.
+
+        >>> Affine((4, 3), (2, 1), -1, 7).line
+        '2a + b - 1'
+        """
+        terms = [
+            f"{'-' if stride < 0 else '+'} {abs(stride) if abs(stride) > 1 else ''}{letter(k)}"
+            for k, stride in enumerate(self.strides)
+            if stride
+        ]
+        if self.offset or not terms:
+            terms.append(f"{'-' if self.offset < 0 else '+'} {abs(self.offset)}")
+        text = " ".join(terms).removeprefix("+ ")
+        text = text.replace("- ", "-", 1) if text.startswith("-") else text
+        return text if self.outside == "nothing" or self.is_inside else f"{text}, {self.outside}"
 
     @property
     def lowest(self) -> int:
@@ -132,36 +158,45 @@ def idempotent(term: Term[Expression]) -> Term[Expression]:
     return term
 
 
-def merged_beside(term: Term[Expression], total: Total[Expression]) -> Term[Expression] | None:
-    """Return an equal term in which all factors are one tensor, but selections that tie the sides.
+def merged_beside(terms: Sequence[Term[Expression]], total: Total[Expression]) -> Term[Expression]:
+    """Return one term, equal to the sum of the terms, with one tensor beside its selections.
 
-    Such a selection is to the two sides of a map what a delta is: it is not multiplied out.
+    A selection that ties an output axis to an input axis is to the two sides of a map what a delta
+    is, and is not multiplied out. Several terms are merged into a tensor alone.
 
     Args:
-        term: the term.
+        terms: at least one term; all map between the same shapes.
         total: makes the value of a sum of tensors.
-
-    Returns:
-        The term, or None where no selection ties an output axis to an input axis.
     """
+    ties = _ties(terms[0]) if len(terms) == 1 else []
+    if not ties:
+        return merge(terms, total)
+    (term,) = terms
+    rest = [each for each in term.factors if each not in ties]
+    if not rest and term.coefficient == 1:
+        return term
+    needed = {axis for side in term.sides for axis in side}.union(*(each.axes for each in ties))
+    axes = dict.fromkeys(axis for each in rest for axis in each.axes)
+    kept = [(axis,) for axis in axes if axis in needed]
+    value = total([Term.of(term.coefficient, rest, kept, (), term.sizes)])
+    factors = [Factor(value, tuple(kept)), *ties]
+    return Term.of(1, factors, term.output, term.input, term.sizes)
+
+
+def _ties(term: Term[Expression]) -> list[Factor[Expression]]:
+    """Return the selections that tie an axis of one side to an axis of the other."""
     output = {axis for dimension in term.output for axis in dimension}
     input_ = {axis for dimension in term.input for axis in dimension}
-    ties = [
+    sides = (output - input_, input_ - output)
+    return [
         each
         for each in term.factors
-        if determined_by(each) and output.intersection(each.axes) and input_.intersection(each.axes)
+        if determined_by(each) and all(side.intersection(each.axes) for side in sides)
     ]
-    if not ties:
-        return None
-    rest = [each for each in term.factors if each not in ties]
-    needed = output.union(input_, *(each.axes for each in ties))
-    kept = [
-        (axis,) for axis in dict.fromkeys(a for each in rest for a in each.axes) if axis in needed
-    ]
-    factors = ties
-    coefficient = term.coefficient
-    if rest:
-        value = total([Term.of(coefficient, rest, kept, (), term.sizes)])
-        factors = [Factor(value, tuple(kept)), *ties]
-        coefficient = 1
-    return Term.of(coefficient, factors, term.output, term.input, term.sizes)
+
+
+def numbers_held(values: Iterable[Expression]) -> int:
+    """Return how many numbers some tensors hold, each counted once; a selection holds none."""
+    return sum(
+        each.size for each in dict.fromkeys(values) if not isinstance(each.operator, Selection)
+    )

@@ -6,6 +6,7 @@ from tensorbp.planning.plan import Figures as Figures
 from tensorbp.planning.plan import MapOutput as MapOutput
 from tensorbp.planning.plan import Plan as Plan
 from tensorbp.planning.plan import PlannedInput as PlannedInput
+from tensorbp.planning.plan import PlannedSelection as PlannedSelection
 from tensorbp.planning.plan import PlannedValue as PlannedValue
 from tensorbp.planning.plan import Step as Step
 from tensorbp.planning.planner import Outputs as Outputs

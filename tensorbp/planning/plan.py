@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tensorbp.algebra import Block, Number, Shape, Space, Term
 from tensorbp.expression.node import Operator
+from tensorbp.expression.selection import Selection
 
 __all__ = [
     "SCHEMA",
@@ -23,6 +24,7 @@ __all__ = [
     "PlainOrder",
     "Plan",
     "PlannedInput",
+    "PlannedSelection",
     "PlannedValue",
     "Step",
 ]
@@ -121,6 +123,21 @@ class PlannedValue:
 
 
 @dataclass(frozen=True)
+class PlannedSelection:
+    """A selection, as the factor of a term: it is kept as the rule that it is.
+
+    Attributes:
+        selection: the rule.
+        operands: the numbers of the values that hold its integers, if they are data.
+        shape: its shape, which it never takes.
+    """
+
+    selection: Selection
+    operands: tuple[int, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True)
 class MapOutput:
     """A wanted linear map: its spaces, and for each block the term whose factor is a value.
 
@@ -132,13 +149,13 @@ class MapOutput:
 
     output: Space
     input: Space
-    blocks: Mapping[Block, tuple[Term[PlannedValue], ...]]
+    blocks: Mapping[Block, tuple[Term[PlannedValue | PlannedSelection], ...]]
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the values that are its factors."""
+        """The numbers of the values that are its factors, or the integers of its selections."""
         terms = [term for terms in self.blocks.values() for term in terms]
-        return [factor.value.number for term in terms for factor in term.factors]
+        return [k for term in terms for f in term.factors for k in _numbers_of(f.value)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -207,6 +224,22 @@ class Plan:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
 
+def _numbers_of(value: PlannedValue | PlannedSelection) -> tuple[int, ...]:
+    return (value.number,) if isinstance(value, PlannedValue) else value.operands
+
+
+def _value_to_plain(value: PlannedValue | PlannedSelection) -> Any:
+    """Return the number of a value, and a selection with its arguments."""
+    if isinstance(value, PlannedValue):
+        return value.number
+    arguments = {name: _plain(each) for name, each in value.selection.arguments().items()}
+    return {
+        "selection": value.selection.name,
+        "arguments": arguments,
+        "operands": list(value.operands),
+    }
+
+
 def _step_to_dict(step: Step) -> dict[str, Any]:
     return {
         "result": step.result,
@@ -236,7 +269,7 @@ def _output_to_dict(output: int | MapOutput) -> dict[str, Any]:
                 "terms": [
                     {
                         "coefficient": _plain(term.coefficient),
-                        "values": [factor.value.number for factor in term.factors],
+                        "values": [_value_to_plain(factor.value) for factor in term.factors],
                         "factors": _plain([factor.dimensions for factor in term.factors]),
                         "output": _plain(term.output),
                         "input": _plain(term.input),

@@ -27,6 +27,7 @@ from tensorbp.expression.map_expression import (
 )
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution, natural_order, plain_order
+from tensorbp.expression.selection import Selection
 from tensorbp.planning.finders import Finder
 from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
@@ -38,6 +39,7 @@ from tensorbp.planning.plan import (
     OrderName,
     PlainOrder,
     Plan,
+    PlannedSelection,
     PlannedValue,
 )
 from tensorbp.planning.schedule import ITEM_BYTES, Schedule, Seed
@@ -336,7 +338,13 @@ def _substituted(expression: Expression, maps: Mapping[MapExpression, MapExpress
 def _roots(output: Expression | LinearMap[Expression]) -> list[Expression]:
     if isinstance(output, Expression):
         return [output]
-    return [factor.value for term in output.terms for factor in term.factors]
+    values = [factor.value for term in output.terms for factor in term.factors]
+    # a selection in a map stays the rule that it is, only its integers are computed
+    return [
+        each
+        for value in values
+        for each in (value.operands if isinstance(value.operator, Selection) else [value])
+    ]
 
 
 def _replaced(
@@ -344,9 +352,21 @@ def _replaced(
 ) -> Expression | LinearMap[Expression]:
     if isinstance(output, Expression):
         return final[output]
-    return output.with_values(lambda value: final[value])
+
+    def replaced(value: Expression) -> Expression:
+        if isinstance(value.operator, Selection):
+            return Expression.of(value.operator, *[final[each] for each in value.operands])
+        return final[value]
+
+    return output.with_values(replaced)
 
 
 def _numbered_map(linear_map: LinearMap[Expression], number: Mapping[Expression, int]) -> MapOutput:
-    values = linear_map.with_values(lambda node: PlannedValue(number[node], node.shape))
+    def planned(node: Expression) -> PlannedValue | PlannedSelection:
+        if isinstance(node.operator, Selection):
+            operands = tuple([number[each] for each in node.operands])
+            return PlannedSelection(node.operator, operands, node.shape)
+        return PlannedValue(number[node], node.shape)
+
+    values = linear_map.with_values(planned)
     return MapOutput(linear_map.output, linear_map.input, values.blocks)
