@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from tensorbp.errors import ModelError
+from tensorbp.expression import Expression, Primitive
 from tensorbp.model import LayerRecord, load
+from tensorbp.registry import build_registry, hookimpl
 
 START = "tensorbp: 1\ninputs: {x: [4, 3]}\n"
 
@@ -129,3 +134,53 @@ def test_sizes_are_bound_in_lists_too() -> None:
         "layers: [{type: reshape, shape: [rows, columns]}, {type: mean, axis: [1, -1]}]\n"
     )
     assert records(text) == {"reshape1": (4, 2, 3), "mean1": (4,)}
+
+
+@dataclass(frozen=True)
+class Largest(Primitive):
+    """The place of the largest number along the last axis."""
+
+    name = "largest"
+    formula = "y_b = argmax_p x_bp"
+    kind: ClassVar[str] = "integer"
+
+    def shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        return shapes[0][:-1]
+
+    def forward(self, xp: Any, *arrays: Any) -> Any:
+        return xp.argmax(arrays[0], axis=-1)
+
+    def jacobian(self, y: Expression, *operands: Expression) -> dict[str, Any]:
+        return {}
+
+
+class Plugin:
+    @hookimpl
+    def tensorbp_register_layers(self, register: Callable[[Any], None]) -> None:
+        register(Largest)
+
+
+SELECTED = (
+    "layers:\n- {name: best, type: largest}\n- {name: hot, type: one_hot, classes: 3}\n"
+    "- {type: multiply, inputs: [hot, x]}\n"
+    "loss: {type: softmax_cross_entropy, inputs: [multiply1, best]}\n"
+)
+
+
+def test_a_layer_may_give_the_labels_that_another_one_reads() -> None:
+    registry = build_registry(Plugin(), entry_points=False)
+    model = load(io.StringIO(START + SELECTED), registry=registry)
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    best = np.argmax(x, axis=-1)
+    kept = np.where(np.arange(3) == best[:, None], x, 0.0)
+    expected = np.log(np.exp(kept).sum(axis=-1)) - kept[np.arange(4), best]
+    assert model.value(model.initialize(), x=x) == pytest.approx(expected.mean(), rel=1e-14)
+
+
+def test_labels_are_no_numbers() -> None:
+    registry = build_registry(Plugin(), entry_points=False)
+    with pytest.raises(ModelError) as error:
+        load(io.StringIO(START + "layers: [{type: largest}, {type: tanh}]"), registry=registry)
+    assert str(error.value).endswith(
+        "'tanh1', which reads (4,): layer 'tanh' takes real numbers as its input 'x', got integers"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from tensorbp.report.check_text import check_report
 from tensorbp.report.console import clean, key_values, paragraphs, plain_text, table, words
 from tensorbp.report.json_text import json_text
 from tensorbp.report.layer_description import describe
-from tensorbp.report.layer_list import layers_table
+from tensorbp.report.layer_list import layers_list, layers_text
 from tensorbp.report.layer_text import layer_page
 from tensorbp.report.plan_layers import MOST_ROWS, layer_table
 from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table
@@ -359,12 +360,28 @@ def test_a_layer_without_examples_cannot_be_shown() -> None:
 
 
 def test_tables_of_layers_and_plugins() -> None:
-    text = plain_text(layers_table(REGISTRY))
-    assert len(text.splitlines()) == len(REGISTRY.layers) + 1
+    text = plain_text(layers_text(REGISTRY))
+    for name, layer in REGISTRY.layers.items():
+        assert re.search(rf"^  {name} +{re.escape(layer.formula)}$", text, re.MULTILINE)
+    assert text.splitlines()[-1] == (
+        f"{len(REGISTRY.layers)} layers; 'tensorbp layers NAME' says all about one."
+    )
     listed = plugins_list(REGISTRY)
     assert [each["name"] for each in listed] == [each.name for each in REGISTRY.plugins]
     assert listed[0]["version"] == tb.__version__
     assert "layers" in plain_text(plugins_report(REGISTRY))
+
+
+def test_layers_are_listed_by_the_module_that_they_come_from() -> None:
+    module = "Softmax and its logarithms, along any axis"
+    lines = plain_text(layers_text(REGISTRY)).splitlines()
+    start = lines.index(module)
+    assert [line.split()[0] for line in lines[start + 1 : start + 4]] == [
+        *("log_softmax", "logsumexp", "softmax")
+    ]
+    listed = {each["name"]: each for each in layers_list(REGISTRY)}
+    assert list(listed) == list(REGISTRY.layers)
+    assert listed["softmax"]["family"] == module
 
 
 def test_failed_plugins_are_listed_with_their_error() -> None:

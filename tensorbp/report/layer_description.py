@@ -66,6 +66,7 @@ class LayerDescription:
         plugin: the package that it comes from.
         inputs: the names of the arrays that it reads, with their kind.
         variadic: whether the last input may be repeated.
+        output_kind: ``"real"``, or ``"integer"`` for what can be read as labels.
         arguments: its arguments.
         parameters: its trainable arrays, with their shapes in the example.
         jacobian: its Jacobian, declared by a primitive, worked out for a composite.
@@ -80,6 +81,7 @@ class LayerDescription:
     plugin: str
     inputs: dict[str, str]
     variadic: bool
+    output_kind: str
     arguments: tuple[ArgumentDescription, ...]
     parameters: dict[str, Shape]
     jacobian: tuple[JacobianTerm, ...]
@@ -115,6 +117,7 @@ def describe(layer: type[Layer], plugin: PluginInfo) -> LayerDescription:
         plugin=plugin.label,
         inputs={each.name: each.kind for each in layer.inputs},
         variadic=layer.variadic,
+        output_kind=getattr(layer, "kind", "real"),
         arguments=_arguments(layer),
         parameters={name: each.shape for name, each in parameters.items()},
         jacobian=tuple(_jacobian(example)),

@@ -10,7 +10,7 @@ from tensorbp.report.console import key_values, paragraphs, table, words
 from tensorbp.report.layer_description import ArgumentDescription, LayerDescription
 from tensorbp.report.units import shape_text
 
-__all__ = ["layer_page"]
+__all__ = ["default_text", "layer_page", "shapes_text"]
 
 
 def layer_page(layer: LayerDescription) -> Group:
@@ -22,7 +22,7 @@ def layer_page(layer: LayerDescription) -> Group:
     ]
     if layer.arguments:
         rows = [
-            (each.name, each.type, _default(each), each.explanation) for each in layer.arguments
+            (each.name, each.type, default_text(each), each.explanation) for each in layer.arguments
         ]
         parts.append(table(("argument", "type", "default", "explanation"), rows, ()))
     if layer.jacobian:
@@ -44,17 +44,20 @@ def _facts(layer: LayerDescription) -> Iterator[tuple[str, str]]:
     yield "kind", layer.kind
     yield "from", layer.plugin
     yield "inputs", ", ".join(inputs) + (", ..." if layer.variadic else "")
+    if layer.output_kind == "integer":
+        yield "gives", "integers"
     if layer.parameters:
-        yield "parameters", _shapes(layer.parameters)
+        yield "parameters", shapes_text(layer.parameters)
     yield "example", layer.example
-    yield "", f"where {_shapes(layer.example_inputs)}"
+    yield "", f"where {shapes_text(layer.example_inputs)}"
 
 
-def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def shapes_text(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Return shapes by name, as in ``W is 4 × 5, b is 5``."""
     return ", ".join(f"{name} is {shape_text(shape)}" for name, shape in shapes.items())
 
 
-def _default(argument: ArgumentDescription) -> str:
+def default_text(argument: ArgumentDescription) -> str:
     """Return the default as a model file writes it."""
     value = argument.default
     if argument.required:

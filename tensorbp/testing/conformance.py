@@ -12,7 +12,7 @@ from tensorbp.testing.laws import LAWS, Law
 
 Check = tuple[str, Callable[[], None]]
 
-__all__ = ["Check", "check_layer", "checks"]
+__all__ = ["Check", "check_layer", "checks", "law_name"]
 
 
 def checks(layer: Layer | type[Layer], *shapes: Shape, seed: int = 0) -> list[Check]:
@@ -32,7 +32,9 @@ def checks(layer: Layer | type[Layer], *shapes: Shape, seed: int = 0) -> list[Ch
     """
     cases = [Case(*each, seed) for each in _applications(layer, shapes)]
     return [
-        (f"{each.label}-{_name(law)}", partial(_check, law, each)) for each in cases for law in LAWS
+        (f"{each.label}-{law_name(law)}", partial(_check, law, each))
+        for each in cases
+        for law in LAWS
     ]
 
 
@@ -54,7 +56,7 @@ def check_layer(layer: Layer | type[Layer], *shapes: Shape, seed: int = 0) -> No
 
 def _check(law: Law, case: Case) -> None:
     """Check a law, and say of which layer and law a failure is."""
-    broken = f"layer '{case.label}' breaks the law {_name(law)}"
+    broken = f"layer '{case.label}' breaks the law {law_name(law)}"
     try:
         law(case)
     except CheckFailure as failure:
@@ -63,7 +65,8 @@ def _check(law: Law, case: Case) -> None:
         raise CheckFailure(f"{broken}: it raises {type(error).__name__}: {error}") from error
 
 
-def _name(law: Law) -> str:
+def law_name(law: Law) -> str:
+    """Return the name of a law, as checks have it."""
     return law.__name__.replace("_", "-")
 
 

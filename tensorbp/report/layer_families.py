@@ -1,0 +1,49 @@
+"""The families of layers: each module is one, and its docstring says what it is about."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tensorbp.expression.layer import Layer
+from tensorbp.registry import Registry
+
+__all__ = ["Family", "families"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Layers that belong together.
+
+    Attributes:
+        title: what they are.
+        plugin: the package that they come from.
+        built_in: whether that is tensorbp.
+        layers: the layers by name.
+    """
+
+    title: str
+    plugin: str
+    built_in: bool
+    layers: Mapping[str, type[Layer]]
+
+
+def families(registry: Registry) -> tuple[Family, ...]:
+    """Return the families by title, those of tensorbp first."""
+    found: dict[tuple[bool, str, str], dict[str, type[Layer]]] = {}
+    for name, layer in registry.layers.items():
+        plugin = registry.origin("layer", name)
+        key = (not plugin.built_in, _title(layer), plugin.label)
+        found.setdefault(key, {})[name] = layer
+    return tuple(
+        Family(title, plugin, not is_foreign, layers)
+        for (is_foreign, title, plugin), layers in sorted(found.items(), key=lambda each: each[0])
+    )
+
+
+def _title(layer: type[Layer]) -> str:
+    """Return the first line of the docstring of the layer's module, or else the module's name."""
+    module = sys.modules.get(layer.__module__)
+    first, _, _ = (getattr(module, "__doc__", None) or "").strip().partition("\n")
+    return first.removesuffix(".") or layer.__module__
