@@ -58,10 +58,10 @@ def test_additive_masks() -> None:
     layer = ScaledDotProductAttention("additive")
 
     def reference(t: Tensors) -> torch.Tensor:
-        return attention(t["query"], t["key"], t["value"], attn_mask=t["mask"])
+        return attention(t["query"], t["key"], t["value"], attn_mask=t["bias"])
 
     assert_equals_torch(layer, shapes, reference)
-    assert_equals_torch(layer, shapes, reference, {"mask": ADDED})
+    assert_equals_torch(layer, shapes, reference, {"bias": ADDED})
 
 
 @pytest.mark.parametrize(("queries", "keys"), [(4, 4), (3, 5), (5, 3)])

@@ -37,7 +37,7 @@ class ScaledDotProductAttention(Composite):
 
     mask: Literal["none", "boolean", "additive"] = argument(
         "the fourth input: none, boolean (ones where a key is open to a query, zeros where it is "
-        "not), or additive (numbers that are added to the scores)",
+        "not), or additive (a bias, numbers that are added to the scores)",
         "none",
     )
     causal: bool = argument("whether keys that come later than the query are closed to it", False)
@@ -48,7 +48,7 @@ class ScaledDotProductAttention(Composite):
         switch(self.name, "causal", self.causal)
         if self.scale is not None:
             object.__setattr__(self, "scale", number_argument(self.name, "scale", self.scale))
-        masks = {"none": None, "boolean": MASK, "additive": Input("mask")}
+        masks = {"none": None, "boolean": MASK, "additive": Input("bias")}
         choose_inputs(self, [*type(self).inputs[:3], masks[self.mask]])
 
     @classmethod
