@@ -239,6 +239,14 @@ FAULTS = {
         "- {name: a, type: linear, units: 3, share: b}\n- {name: b, type: linear, units: 3}",
         "5:44: 'a' uses parameters of 'b', which comes after it; write 'share' at the later one",
     ),
+    "with an unknown layer": (
+        "- {name: a, type: linearr, units: 3}\n- {type: linear, units: 3, share: {W: a.W}}",
+        "5:19: unknown layer 'linearr'; did you mean 'linear'?",
+    ),
+    "of an unknown layer": (
+        "- {type: linearr, units: 3, share: first}",
+        "5:10: unknown layer 'linearr'; did you mean 'linear'?",
+    ),
     "nothing": (
         "- {type: linear, units: 3, share: {}}",
         "5:35: 'share' names no parameter; expected one such as {W: tokens.W}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tensorbp.errors import suggestion
 from tensorbp.model.problems import Place, Problems, quoted
 from tensorbp.model.scope import Entry, Names, Use
-from tensorbp.model.specification import Share
+from tensorbp.model.specification import LayerSpecification, Share
 
 __all__ = ["Sharing", "WiredShare"]
 
@@ -56,6 +56,10 @@ class Sharing:
         for share in use.specification.shares:
             local = names.entry(share.source)
             entry = local or self._model.entry(share.source)
+            if _is_unknown(use.specification, use.name in names.blocks) or (
+                entry and _is_unknown(entry.specification, bool(entry.inside))
+            ):
+                continue
             reason = self._absence(share, names) if entry is None else _fault(share, use, entry)
             if entry is None or reason:
                 self._problems.add(share.place, reason)
@@ -71,6 +75,11 @@ class Sharing:
         head = share.source.partition(".")[0]
         known = suggestion(head, [*names.entries, *self._model.entries])
         return f"there is no layer {quoted(head)}{known}"
+
+
+def _is_unknown(specification: LayerSpecification, is_block: bool) -> bool:
+    """Say whether it is of a type that is not there, which has been noted already."""
+    return specification.layer is None and not is_block
 
 
 def _fault(share: Share, use: Use, entry: Entry) -> str:
