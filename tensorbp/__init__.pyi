@@ -86,6 +86,9 @@ from .expression import where as where
 from .expression import windows as windows
 from .expression.rule import elementwise as elementwise
 from .layers import alibi as alibi
+from .layers import argmax as argmax
+from .layers import argmin as argmin
+from .layers import avg_pool as avg_pool
 from .layers import binary_cross_entropy as binary_cross_entropy
 from .layers import causal_mask as causal_mask
 from .layers import contrastive_loss as contrastive_loss
@@ -108,7 +111,10 @@ from .layers import logistic_loss as logistic_loss
 from .layers import logsumexp as logsumexp
 from .layers import lp_normalize as lp_normalize
 from .layers import masked_softmax as masked_softmax
+from .layers import max as max
+from .layers import max_pool as max_pool
 from .layers import mean_squared_error as mean_squared_error
+from .layers import min as min
 from .layers import multi_margin_loss as multi_margin_loss
 from .layers import nll_loss as nll_loss
 from .layers import one_hot as one_hot

@@ -1,6 +1,7 @@
 """The built-in layers, one file a family; they come in through the hooks, like any plugin's."""
 
 from tensorbp.layers.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from tensorbp.layers.average_pooling import avg_pool as avg_pool
 from tensorbp.layers.bilinear import tensor_product as tensor_product
 from tensorbp.layers.binary_losses import binary_cross_entropy as binary_cross_entropy
 from tensorbp.layers.binary_losses import focal_loss as focal_loss
@@ -17,6 +18,10 @@ from tensorbp.layers.embedding_losses import cosine_embedding_loss as cosine_emb
 from tensorbp.layers.embedding_losses import cosine_similarity as cosine_similarity
 from tensorbp.layers.embedding_losses import info_nce_loss as info_nce_loss
 from tensorbp.layers.embedding_losses import triplet_margin_loss as triplet_margin_loss
+from tensorbp.layers.extrema import argmax as argmax
+from tensorbp.layers.extrema import argmin as argmin
+from tensorbp.layers.extrema import max as max
+from tensorbp.layers.extrema import min as min
 from tensorbp.layers.gates import glu as glu
 from tensorbp.layers.labels import one_hot as one_hot
 from tensorbp.layers.labels import take as take
@@ -32,6 +37,7 @@ from tensorbp.layers.margin_losses import squared_hinge_loss as squared_hinge_lo
 from tensorbp.layers.masks import causal_mask as causal_mask
 from tensorbp.layers.masks import masked_softmax as masked_softmax
 from tensorbp.layers.masks import padding_mask as padding_mask
+from tensorbp.layers.maximum_pooling import max_pool as max_pool
 from tensorbp.layers.normalization import standardize as standardize
 from tensorbp.layers.positions import alibi as alibi
 from tensorbp.layers.positions import rotary as rotary

@@ -8,6 +8,18 @@ from tensorbp.expression.layer import Layer
 from tensorbp.layers.activations import ELEMENTWISE
 from tensorbp.layers.arithmetic import Add, Multiply, Scale
 from tensorbp.layers.attention import ScaledDotProductAttention
+from tensorbp.layers.average_pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    GlobalAvgPool,
+    LpPool1d,
+    LpPool2d,
+    LpPool3d,
+)
 from tensorbp.layers.bilinear import Bilinear, TensorProduct
 from tensorbp.layers.channel_normalization import (
     BatchNorm,
@@ -19,6 +31,7 @@ from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
 from tensorbp.layers.experts import MixtureOfExperts
+from tensorbp.layers.extrema import Max, Min
 from tensorbp.layers.feed_forward import FeedForward
 from tensorbp.layers.fourier_features import FourierFeatures
 from tensorbp.layers.gates import (
@@ -39,6 +52,15 @@ from tensorbp.layers.losses import LOSSES
 from tensorbp.layers.low_rank import LoraLinear
 from tensorbp.layers.lp_normalization import LpLength, LpNormalize
 from tensorbp.layers.masks import MaskedSoftmax, PaddingMask
+from tensorbp.layers.maximum_pooling import (
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    GlobalMaxPool,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
 from tensorbp.layers.multi_head_attention import MultiHeadAttention
 from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, Standardize
 from tensorbp.layers.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
@@ -60,6 +82,10 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Linear, Bias),
     *(Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d),
     *(DepthwiseConv2d, SeparableConv2d),
+    *(MaxPool1d, MaxPool2d, MaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d),
+    *(LpPool1d, LpPool2d, LpPool3d, GlobalAvgPool, GlobalMaxPool),
+    *(AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d),
+    *(AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d),
     *(Add, Multiply, Scale, Einsum),
     *(Softmax, LogSoftmax, LogSumExp),
     *(Standardize, InverseDeviation, LayerNorm, RmsNorm),
@@ -70,6 +96,7 @@ LAYERS: tuple[type[Layer], ...] = (
     *(GatedLinear, Glu, Geglu, Reglu, Swiglu, Highway, SqueezeExcite, Prelu),
     *(Reshape, Flatten, Transpose),
     *(Mean, Sum),
+    *(Max, Min),
     *(Dropout, OneHot),
     *LOSSES,
     *(MaskedSoftmax, PaddingMask, ScaledDotProductAttention, MultiHeadAttention),

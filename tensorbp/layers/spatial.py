@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
 
+import numpy as np
+
 from tensorbp.algebra import Dimension, Factor, Number, Term
 from tensorbp.errors import LayerError
 from tensorbp.expression.arithmetic import reshape
@@ -151,6 +153,11 @@ class Window:
     def count(self, length: int) -> int:
         """Return how many windows there are on an axis."""
         return (length + self.before + self.after - self.extent) // self.stride + 1
+
+    def table(self, length: int) -> Any:
+        """Return place k of each window t, an array of numpy; -1 where there is none."""
+        counts, strides = (self.count(length), self.size), (self.stride, self.dilation)
+        return Affine(counts, strides, -self.before, length).places(np)
 
     def selection(self, length: int, count: int) -> Expression:
         """Return S[t, k, i] = 1 where i is place k of window t; without k if there is but one."""
