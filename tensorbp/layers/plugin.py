@@ -27,6 +27,7 @@ from tensorbp.layers.channel_normalization import (
     GroupNorm,
     InstanceNorm,
 )
+from tensorbp.layers.class_token import ClassToken
 from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
@@ -100,7 +101,7 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Dropout, OneHot),
     *LOSSES,
     *(MaskedSoftmax, PaddingMask, ScaledDotProductAttention, MultiHeadAttention),
-    *(SinusoidalPositions, LearnedPositions, Rotary, Alibi),
+    *(SinusoidalPositions, LearnedPositions, Rotary, Alibi, ClassToken),
     *(FeedForward, TransformerEncoderLayer, TransformerDecoderLayer, GptBlock),
     *(MixtureOfExperts, LoraLinear),
 )
