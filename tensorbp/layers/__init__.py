@@ -23,6 +23,8 @@ from tensorbp.layers.extrema import argmin as argmin
 from tensorbp.layers.extrema import max as max
 from tensorbp.layers.extrema import min as min
 from tensorbp.layers.gates import glu as glu
+from tensorbp.layers.labelled import scatter_add as scatter_add
+from tensorbp.layers.labelled import take_along as take_along
 from tensorbp.layers.labels import one_hot as one_hot
 from tensorbp.layers.labels import take as take
 from tensorbp.layers.likelihood_losses import gaussian_nll_loss as gaussian_nll_loss
@@ -38,6 +40,9 @@ from tensorbp.layers.masks import causal_mask as causal_mask
 from tensorbp.layers.masks import masked_softmax as masked_softmax
 from tensorbp.layers.masks import padding_mask as padding_mask
 from tensorbp.layers.maximum_pooling import max_pool as max_pool
+from tensorbp.layers.moving import expand_dims as expand_dims
+from tensorbp.layers.moving import repeat_interleave as repeat_interleave
+from tensorbp.layers.moving import squeeze as squeeze
 from tensorbp.layers.normalization import standardize as standardize
 from tensorbp.layers.positions import alibi as alibi
 from tensorbp.layers.positions import rotary as rotary
@@ -54,4 +59,14 @@ from tensorbp.layers.set_pool import set_pool as set_pool
 from tensorbp.layers.softmax import log_softmax as log_softmax
 from tensorbp.layers.softmax import logsumexp as logsumexp
 from tensorbp.layers.softmax import softmax as softmax
+from tensorbp.layers.splitting import chunk as chunk
+from tensorbp.layers.splitting import split as split
 from tensorbp.layers.transposed_convolution import conv_transpose as conv_transpose
+from tensorbp.layers.triangles import cumulative_sum as cumulative_sum
+from tensorbp.layers.triangles import tril as tril
+from tensorbp.layers.triangles import triu as triu
+from tensorbp.layers.unfolding import fold as fold
+from tensorbp.layers.unfolding import pixel_shuffle as pixel_shuffle
+from tensorbp.layers.unfolding import pixel_unshuffle as pixel_unshuffle
+from tensorbp.layers.unfolding import unfold as unfold
+from tensorbp.layers.upsampling import upsample as upsample

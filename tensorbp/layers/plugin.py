@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tensorbp.expression.indexing import Concatenate
 from tensorbp.expression.layer import Layer
 from tensorbp.layers.activations import ELEMENTWISE
 from tensorbp.layers.arithmetic import Add, Multiply, Scale
@@ -31,6 +32,7 @@ from tensorbp.layers.class_token import ClassToken
 from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
+from tensorbp.layers.embedding import Embedding, EmbeddingBag
 from tensorbp.layers.experts import MixtureOfExperts
 from tensorbp.layers.extrema import Max, Min
 from tensorbp.layers.feed_forward import FeedForward
@@ -46,6 +48,7 @@ from tensorbp.layers.gates import (
     Swiglu,
 )
 from tensorbp.layers.graph_convolution import GraphConvolution
+from tensorbp.layers.labelled import ScatterAdd, Take, TakeAlong
 from tensorbp.layers.labels import OneHot
 from tensorbp.layers.linear import Bias, Linear
 from tensorbp.layers.local_response_normalization import LocalResponseNorm
@@ -62,8 +65,21 @@ from tensorbp.layers.maximum_pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from tensorbp.layers.moving import (
+    Chunk,
+    ExpandDims,
+    Flip,
+    Index,
+    RepeatInterleave,
+    Roll,
+    Slice,
+    Squeeze,
+    Stack,
+    Tile,
+)
 from tensorbp.layers.multi_head_attention import MultiHeadAttention
 from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, Standardize
+from tensorbp.layers.padding import Pad
 from tensorbp.layers.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
 from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
 from tensorbp.layers.reduction import Mean, Sum
@@ -73,6 +89,9 @@ from tensorbp.layers.shape import Flatten, Reshape, Transpose
 from tensorbp.layers.softmax import LogSoftmax, LogSumExp, Softmax
 from tensorbp.layers.transformer import GptBlock, TransformerDecoderLayer, TransformerEncoderLayer
 from tensorbp.layers.transposed_convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from tensorbp.layers.triangles import CumulativeSum, Tril, Triu
+from tensorbp.layers.unfolding import Fold, PixelShuffle, PixelUnshuffle, Unfold
+from tensorbp.layers.upsampling import Upsample
 from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
 from tensorbp.registry.hookspecs import hookimpl
 
@@ -87,6 +106,7 @@ LAYERS: tuple[type[Layer], ...] = (
     *(LpPool1d, LpPool2d, LpPool3d, GlobalAvgPool, GlobalMaxPool),
     *(AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d),
     *(AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d),
+    *(Pad, Upsample, PixelShuffle, PixelUnshuffle, Unfold, Fold),
     *(Add, Multiply, Scale, Einsum),
     *(Softmax, LogSoftmax, LogSumExp),
     *(Standardize, InverseDeviation, LayerNorm, RmsNorm),
@@ -95,7 +115,10 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Bilinear, TensorProduct, GraphConvolution, SetPool),
     *(FourierFeatures, RadialBasis, SquaredDistance),
     *(GatedLinear, Glu, Geglu, Reglu, Swiglu, Highway, SqueezeExcite, Prelu),
-    *(Reshape, Flatten, Transpose),
+    *(Reshape, Flatten, Transpose, ExpandDims, Squeeze),
+    *(Concatenate, Stack, Slice, Index, Chunk, Flip, Roll, Tile, RepeatInterleave),
+    *(Take, TakeAlong, ScatterAdd, Tril, Triu, CumulativeSum),
+    *(Embedding, EmbeddingBag),
     *(Mean, Sum),
     *(Max, Min),
     *(Dropout, OneHot),
