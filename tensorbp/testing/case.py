@@ -10,12 +10,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tensorbp.execution import compile
+from tensorbp.expression.derivative import jacobian
 from tensorbp.expression.layer import Input, Layer, Shape
 from tensorbp.expression.leaves import variable
 from tensorbp.expression.node import Expression
 from tensorbp.testing.numerical import Array, central_differences, complex_step
 
 __all__ = ["Case", "CheckFailure"]
+
+
+Jacobians = dict[tuple[int, str], Array]
 
 
 class CheckFailure(AssertionError):  # noqa: N818 - pytest calls it a failure too
@@ -123,21 +127,58 @@ class Case:
         program = compile(list(wanted), **options)
         return [np.asarray(value) for value in program(**_used(program, arrays))]
 
-    def numerical_jacobian(
-        self, wanted: Expression, name: str, more: Mapping[str, Array] | None = None
-    ) -> Array:
-        """Return the Jacobian of an expression with respect to an operand, without its rules.
+    def jacobians(
+        self, wanted: Sequence[Expression], more: Mapping[str, Array] | None = None, **options: Any
+    ) -> Jacobians:
+        """Return the Jacobians of expressions by the real operands, all planned as one map.
 
-        It is found by complex step where the layer is analytic, else by central differences.
+        Args:
+            wanted: the expressions.
+            more: arrays for other variables that they contain.
+            **options: those of `tensorbp.compile`.
+
+        Returns:
+            By the position of the expression and the name of the operand, an array of shape
+            output + input.
         """
+        if not self.real:
+            return {}
+        arrays = self.arrays | dict(more or {})
+        program = compile([jacobian(list(wanted), list(self.real.values()))], **options)
+        (found,) = program(**_used(program, arrays))
+        return {
+            (row, name): np.asarray(found.block(row, column).to_dense())
+            for row in range(len(wanted))
+            for column, name in enumerate(self.real)
+        }
+
+    def numerical_jacobians(
+        self, wanted: Sequence[Expression], more: Mapping[str, Array] | None = None
+    ) -> Jacobians:
+        """Return the same Jacobians without the layer's rules.
+
+        They are found by complex step where the layer is analytic, else by central differences.
+        """
+        if not self.real:
+            return {}
         analytic = self.layer.analytic
-        program = compile([wanted], dtype="complex128" if analytic else "float64")
+        program = compile(list(wanted), dtype="complex128" if analytic else "float64")
         arrays = _used(program, self.arrays | dict(more or {}))
+        differentiate = complex_step if analytic else central_differences
+        ends = np.cumsum([each.size for each in wanted])[:-1]
 
-        def f(x: Array) -> Array:
-            return np.asarray(program(**(arrays | {name: x} if name in arrays else arrays))[0])
+        def along(name: str) -> list[Array]:
+            def f(x: Array) -> Array:
+                values = program(**(arrays | {name: x} if name in arrays else arrays))
+                return np.concatenate([np.ravel(value) for value in values])
 
-        return (complex_step if analytic else central_differences)(f, self.arrays[name])
+            return np.split(differentiate(f, self.arrays[name]), ends)
+
+        return {
+            (row, name): numbers.reshape(wanted[row].shape + x.shape)
+            for name, x in self.real.items()
+            for row, numbers in enumerate(along(name))
+        }
 
     @property
     def tolerance(self) -> float:

@@ -12,11 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from tensorbp.errors import LayerError, ShapeError
-from tensorbp.expression.derivative import jacobian, jvp, vjp
+from tensorbp.expression.derivative import jvp, vjp
 from tensorbp.expression.layer import Primitive, Shape
 from tensorbp.expression.leaves import variable
 from tensorbp.expression.node import Expression
 from tensorbp.testing.case import Case
+from tensorbp.testing.numerical import Array
 
 Law = Callable[[Case], None]
 
@@ -61,30 +62,30 @@ def shape_rule(case: Case) -> None:
 
 def declared_jacobian(case: Case) -> None:
     """The Jacobian is the derivative of the forward rule."""
-    for name, x in case.real.items():
-        (found,) = case.values([_dense(case.output, x)])
-        expected = case.numerical_jacobian(case.output, name)
+    expected = case.numerical_jacobians([case.output])
+    for (_, name), found in case.jacobians([case.output]).items():
         case.require_equal(
-            f"the derivative by '{name}'", expected, found, case.tolerance, case.output.ndim
+            f"the derivative by '{name}'",
+            expected[0, name],
+            found,
+            case.tolerance,
+            case.output.ndim,
         )
 
 
 def second_derivative(case: Case) -> None:
     """The derivative of Jᵀu is that of its expression: J's factors can be differentiated too."""
-    u = variable(COTANGENT, *case.output.shape)
-    more = {COTANGENT: case.cotangent()}
-    for first, x in case.real.items():
-        pulled_back = vjp(case.output, x, u)
-        for second, z in case.real.items():
-            (found,) = case.values([_dense(pulled_back, z)], more)
-            expected = case.numerical_jacobian(pulled_back, second, more)
-            case.require_equal(
-                f"the second derivative by '{first}' and '{second}'",
-                expected,
-                found,
-                case.tolerance,
-                x.ndim,
-            )
+    pulled, more = _pulled_back(case)
+    expected = case.numerical_jacobians(pulled, more)
+    names = list(case.real)
+    for (row, second), found in case.jacobians(pulled, more).items():
+        case.require_equal(
+            f"the second derivative by '{names[row]}' and '{second}'",
+            expected[row, second],
+            found,
+            case.tolerance,
+            pulled[row].ndim,
+        )
 
 
 def adjointness(case: Case) -> None:
@@ -106,17 +107,12 @@ def adjointness(case: Case) -> None:
 
 def order_invariance(case: Case) -> None:
     """The order in which Jacobians are multiplied changes the cost, not the numbers."""
-    u = variable(COTANGENT, *case.output.shape)
-    more = {COTANGENT: case.cotangent()}
-    for name, x in case.real.items():
-        wanted = [
-            _dense(vjp(case.output, x, u), x),
-            _dense(case.output, x),
-        ]
-        reverse = case.values(wanted, more, order="reverse")
-        forward = case.values(wanted, more, order="forward")
-        for one, other in zip(reverse, forward, strict=True):
-            case.require_equal(f"forward mode by '{name}'", one, other, 100 * EXACT)
+    pulled, more = _pulled_back(case)
+    for wanted in ([case.output], pulled):
+        reverse = case.jacobians(wanted, more, order="reverse")
+        forward = case.jacobians(wanted, more, order="forward")
+        for at, expected in reverse.items():
+            case.require_equal(f"forward mode by '{at[1]}'", expected, forward[at], 100 * EXACT)
 
 
 def size_one(case: Case) -> None:
@@ -141,16 +137,22 @@ def empty_batch(case: Case) -> None:
 
 def single_precision(case: Case) -> None:
     """A program in single precision stays in it, and is close to double precision."""
-    wanted: list[Expression] = [case.output]
-    wanted += [_dense(case.output, x) for x in case.real.values()]
     rounded = {name: x.astype(np.float32) for name, x in case.arrays.items() if name in case.real}
-    exact = case.values(wanted, {name: x.astype(np.float64) for name, x in rounded.items()})
-    single = case.values(wanted, rounded, dtype="float32")
-    quantities = ["the output", *(f"the derivative by '{name}'" for name in case.real)]
-    for quantity, expected, found in zip(quantities, exact, single, strict=True):
+    widened = {name: x.astype(np.float64) for name, x in rounded.items()}
+    expected = _value_and_jacobians(case, widened, "float64")
+    for quantity, found in _value_and_jacobians(case, rounded, "float32").items():
         if found.dtype != np.float32:
             case.fail(f"{quantity} has dtype {found.dtype}, expected float32")
-        case.require_equal(quantity, expected, found, SINGLE)
+        case.require_equal(quantity, expected[quantity], found, SINGLE)
+
+
+def _value_and_jacobians(case: Case, arrays: dict[str, Array], dtype: str) -> dict[str, Array]:
+    """Return the output and its Jacobians, by what they are."""
+    (value,) = case.values([case.output], arrays, dtype=dtype)
+    found = case.jacobians([case.output], arrays, dtype=dtype)
+    return {"the output": value} | {
+        f"the derivative by '{name}'": each for (_, name), each in found.items()
+    }
 
 
 LAWS: tuple[Law, ...] = (
@@ -167,10 +169,12 @@ LAWS: tuple[Law, ...] = (
 )
 
 
-def _dense(y: Expression, x: Expression) -> Expression:
-    entries = jacobian(y, x).to_dense()
-    assert isinstance(entries, Expression)
-    return entries
+def _pulled_back(case: Case) -> tuple[list[Expression], dict[str, Array]]:
+    """Return Jᵀu for each real operand, and the array of the cotangent u."""
+    if not case.real:
+        return [], {}
+    u = variable(COTANGENT, *case.output.shape)
+    return vjp(case.output, list(case.real.values()), u), {COTANGENT: case.cotangent()}
 
 
 def _resized(shapes: Sequence[Shape], sizes: Sequence[int], new: int) -> tuple[Shape, ...]:
