@@ -10,6 +10,7 @@ import typer
 
 from tensorbp import __version__
 from tensorbp.cli.check import check
+from tensorbp.cli.eliminate import eliminate
 from tensorbp.cli.failures import Settings, reported
 from tensorbp.cli.layers import layers
 from tensorbp.cli.plan import plan
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (plan, run, check, layers, plugins, schema):
+for command in (plan, run, check, eliminate, layers, plugins, schema):
     app.command()(reported(command))
 
 
