@@ -278,9 +278,8 @@ def convolved(
         LayerError: no window fits.
     """
     axes = Axes()
-    batch, group, inner, outer = axes.new(
-        x.shape[0], groups, where.channels // groups, W.shape[0] // groups
-    )
+    (batch,) = axes.new(x.shape[0])
+    group, inner, outer = axes.split(groups, where.channels // groups, W.shape[0] // groups)
     selections: list[Factor[Expression]] = []
     places: list[Dimension] = []
     taps: list[Dimension] = []

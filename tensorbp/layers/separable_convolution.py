@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
@@ -27,6 +28,15 @@ __all__ = ["DepthwiseConv2d", "SeparableConv2d"]
 MULTIPLIER = "how many channels each channel of x is turned into"
 
 
+# in what they refuse, parts go by the name of the whole
+class _Depthwise(Conv2d):
+    name = "depthwise_conv2d"
+
+
+class _Separable(Conv2d):
+    name = "separable_conv2d"
+
+
 @dataclass(frozen=True)
 class DepthwiseConv2d(Composite):
     """Convolution of each channel: y[b,(c m),t,u] = Σ_kl W[(c m),k,l] x[b,c,s·t + d·k - p, ...].
@@ -37,6 +47,7 @@ class DepthwiseConv2d(Composite):
 
     name = "depthwise_conv2d"
     formula = "y[(c m),t] = Σ_k W[(c m),k] x[c, stride·t + dilation·k - padding] + b[(c m)]"
+    part: ClassVar[type[Conv2d]] = _Depthwise
 
     kernel_size: int | tuple[int, ...] = argument(KERNEL)
     stride: int | tuple[int, ...] = argument(STRIDE, 1)
@@ -81,7 +92,7 @@ class DepthwiseConv2d(Composite):
 
     def _convolution(self, channels: int) -> Conv2d:
         """Return the convolution in which each channel is a group."""
-        return _ChannelByChannel(
+        return self.part(
             channels * self.multiplier,
             self.kernel_size,
             self.stride,
@@ -152,7 +163,7 @@ class SeparableConv2d(Composite):
         return self._across()(each, W=parameters["P"], **rest)
 
     def _depthwise(self) -> DepthwiseConv2d:
-        return _First(
+        return _FirstPart(
             self.kernel_size,
             self.stride,
             self.padding,
@@ -165,7 +176,7 @@ class SeparableConv2d(Composite):
         )
 
     def _across(self) -> Conv2d:
-        return _Second(
+        return _Separable(
             self.out_channels,
             1,
             bias=self.bias,
@@ -174,14 +185,6 @@ class SeparableConv2d(Composite):
         )
 
 
-# in what they refuse, the parts go by the name of the whole
-class _ChannelByChannel(Conv2d):
-    name = DepthwiseConv2d.name
-
-
-class _First(DepthwiseConv2d):
+class _FirstPart(DepthwiseConv2d):
     name = SeparableConv2d.name
-
-
-class _Second(Conv2d):
-    name = SeparableConv2d.name
+    part = _Separable

@@ -203,6 +203,10 @@ class Axes:
         self.sizes += sizes
         return [(first + k,) for k in range(len(sizes))]
 
+    def split(self, *sizes: int) -> list[Dimension]:
+        """Return a new axis of each size, but none where that is one: parts of a dimension."""
+        return [self.new(size)[0] if size != 1 else () for size in sizes]
+
     def einsum(
         self,
         factors: Sequence[Factor[Expression]],

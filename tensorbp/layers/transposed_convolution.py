@@ -123,9 +123,9 @@ class TransposedConvolution(Composite):
 
     def _spread(self, x: Expression, W: Expression, where: Space) -> Expression:
         axes = Axes()
-        batch, group, inner, outer = axes.new(
-            x.shape[0], self.groups, where.channels // self.groups, W.shape[1]
-        )
+        (batch,) = axes.new(x.shape[0])
+        inner_size = where.channels // self.groups
+        group, inner, outer = axes.split(self.groups, inner_size, W.shape[1])
         selections: list[Factor[Expression]] = []
         places: list[Dimension] = []
         taps: list[Dimension] = []
