@@ -53,7 +53,9 @@ def assert_equals_torch(
         return (reference(changed) * torch.tensor(weights)).sum()
 
     _assert_close(found[0], expected)
-    gradients = torch.autograd.grad(loss(*real.values()), list(real.values()), materialize_grads=True)
+    gradients = torch.autograd.grad(
+        loss(*real.values()), list(real.values()), materialize_grads=True
+    )
     for name, mine, other in zip(real, found[1:], gradients, strict=False):
         _assert_close(mine, other, name)
     if small:
