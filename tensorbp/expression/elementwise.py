@@ -44,7 +44,7 @@ Log = elementwise(
     lambda y, x: reciprocal(x),
     inputs=_POSITIVE,
 )
-Log1p = elementwise(
+Log1P = elementwise(
     "log1p",
     "y = ln(1 + x)",
     "dy/dx = 1/(1 + x)",
@@ -184,7 +184,7 @@ exp: Function = function(Exp)
 expm1: Function = function(Expm1)
 heaviside: Function = function(Heaviside)
 log: Function = function(Log)
-log1p: Function = function(Log1p)
+log1p: Function = function(Log1P)
 maximum: Function = function(Maximum)
 minimum: Function = function(Minimum)
 normal_cdf: Function = function(NormalCdf)

@@ -120,7 +120,7 @@ def elementwise(
         {
             "__doc__": f"Elementwise {formula}; {derivative}."
             + (f"\n\nSource: {source}." if source else ""),
-            "__module__": forward.__module__,
+            "__module__": derivatives.__module__,
             "name": name,
             "formula": formula,
             "inputs": inputs,

@@ -35,7 +35,7 @@ ELEMENTWISE: tuple[type[Elementwise], ...] = (
     elementwise.Expm1,
     elementwise.Heaviside,
     elementwise.Log,
-    elementwise.Log1p,
+    elementwise.Log1P,
     elementwise.Maximum,
     elementwise.Minimum,
     elementwise.NormalCdf,
