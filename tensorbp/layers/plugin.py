@@ -22,6 +22,7 @@ from tensorbp.layers.average_pooling import (
     LpPool3d,
 )
 from tensorbp.layers.bilinear import Bilinear, TensorProduct
+from tensorbp.layers.cells import GruCell, LstmCell, RnnCell
 from tensorbp.layers.channel_normalization import (
     BatchNorm,
     BatchNormInference,
@@ -82,6 +83,7 @@ from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, 
 from tensorbp.layers.padding import Pad
 from tensorbp.layers.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
 from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
+from tensorbp.layers.recurrent import Gru, Lstm, Rnn
 from tensorbp.layers.reduction import Mean, Sum
 from tensorbp.layers.separable_convolution import DepthwiseConv2d, SeparableConv2d
 from tensorbp.layers.set_pool import SetPool
@@ -119,6 +121,7 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Concatenate, Stack, Slice, Index, Chunk, Flip, Roll, Tile, RepeatInterleave),
     *(Take, TakeAlong, ScatterAdd, Tril, Triu, CumulativeSum),
     *(Embedding, EmbeddingBag),
+    *(RnnCell, LstmCell, GruCell, Rnn, Lstm, Gru),
     *(Mean, Sum),
     *(Max, Min),
     *(Dropout, OneHot),
