@@ -16,9 +16,9 @@ from tensorbp.layers.average_pooling import (
     AvgPool1d,
     AvgPool2d,
     GlobalAvgPool,
-    LpPool1d,
 )
 from tensorbp.layers.extrema import Max, Min
+from tensorbp.layers.lp_pooling import LpPool1d
 from tensorbp.layers.maximum_pooling import (
     AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,

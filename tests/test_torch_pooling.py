@@ -12,7 +12,7 @@ from torch_oracle import Tensors, assert_equals_torch
 
 import tensorbp as tb
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.layers import average_pooling, maximum_pooling
+from tensorbp.layers import average_pooling, lp_pooling, maximum_pooling
 from tensorbp.layers.extrema import Max, Min
 
 Arguments = dict[str, Any]
@@ -99,7 +99,7 @@ def test_avg_pool_with_a_divisor() -> None:
     ]
 )
 def test_lp_pool(p: int, shape: Shape, arguments: Arguments) -> None:
-    compare(average_pooling, "LpPool", "lp_pool", shape, {**arguments, "norm_type": p})
+    compare(lp_pooling, "LpPool", "lp_pool", shape, {**arguments, "norm_type": p})
 
 
 @pytest.mark.parametrize("p", [1, 3.5])
@@ -109,7 +109,7 @@ def test_lp_pool_of_odd_norms(p: float) -> None:
     def reference(given: Tensors) -> torch.Tensor:
         return functional.lp_pool1d(given["x"].abs(), p, 3, 2)
 
-    assert_equals_torch(average_pooling.LpPool1d(p, 3, 2), ((2, 3, 7),), reference)
+    assert_equals_torch(lp_pooling.LpPool1d(p, 3, 2), ((2, 3, 7),), reference)
 
 
 ADAPTIVE: list[Case] = [

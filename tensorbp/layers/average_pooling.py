@@ -1,23 +1,19 @@
-"""Pools that keep the mean, or the length, of each window: einsums with selections of windows."""
+"""Pools that keep the mean of each window: einsums with selections of windows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 
-from tensorbp.algebra import Dimension, Factor, Number
-from tensorbp.errors import LayerError
+from tensorbp.algebra import Dimension, Factor
 from tensorbp.expression.arithmetic import mean
 from tensorbp.expression.layer import Composite, Example, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.expression.rule import number_argument
 from tensorbp.layers.checks import whole_number
 from tensorbp.layers.choices import switch
-from tensorbp.layers.lp_normalization import LpLength
 from tensorbp.layers.pooling import (
     CEIL,
     KERNEL,
@@ -29,8 +25,9 @@ from tensorbp.layers.pooling import (
     check_arguments,
     pool_windows,
 )
-from tensorbp.layers.spatial import CHANNELS_LAST, Axes, Padding, Sizes, Space, Window, tied
+from tensorbp.layers.spatial import CHANNELS_LAST, Axes, Padding, Sizes, Space
 from tensorbp.layers.tables import Table
+from tensorbp.layers.window_sums import counted, summed
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -40,29 +37,8 @@ __all__ = [
     "AvgPool2d",
     "AvgPool3d",
     "GlobalAvgPool",
-    "LpPool1d",
-    "LpPool2d",
-    "LpPool3d",
     "avg_pool",
 ]
-
-
-@dataclass(frozen=True)
-class Shares(Table):
-    """What each window along an axis is multiplied with: s_t."""
-
-    name = "shares"
-    formula = "s_t"
-
-    numbers_by_window: tuple[float, ...] = argument("s_t, for each window")
-
-    def shape(self, *shapes: Shape) -> Shape:
-        """Return how many windows there are."""
-        return (len(self.numbers_by_window),)
-
-    def numbers(self) -> Any:
-        """Return s_t."""
-        return np.array(self.numbers_by_window)
 
 
 @dataclass(frozen=True)
@@ -84,57 +60,6 @@ class Averaging(Table):
         table = Part(self.count).table(self.length)
         inside = (table[:, :, None] == np.arange(self.length)).any(axis=1)
         return inside / inside.sum(axis=1, keepdims=True)
-
-
-def _summed(
-    x: Expression,
-    windows: Sequence[Window],
-    where: Space,
-    coefficient: Number = 1,
-    shares: Sequence[Sequence[float]] = (),
-    apart: bool = False,
-) -> Expression:
-    """Return the sum over each window, or with its places apart, along a last axis.
-
-    Args:
-        x: the input.
-        windows: the windows along each axis of space.
-        where: where these axes are.
-        coefficient: what all is multiplied with.
-        shares: for each axis what each window is multiplied with, or nothing.
-        apart: whether the places in a window are kept.
-    """
-    axes = Axes()
-    batch, channels = axes.new(x.shape[0], where.channels)
-    factors: list[Factor[Expression]] = []
-    places: list[Dimension] = []
-    counts: list[Dimension] = []
-    taps: Dimension = ()
-    for k, (window, length) in enumerate(zip(windows, where.lengths, strict=True)):
-        place, count, tap = tied(axes, window, length, window.count(length), factors)
-        places.append(place)
-        counts.append(count)
-        taps += tap
-        if shares and shares[k]:
-            factors.append(Factor(Shares(tuple(shares[k]))(), (count,)))
-    output = where.arranged(batch, channels, counts)
-    whole = Factor(x, where.arranged(batch, channels, places))
-    return axes.einsum([whole, *factors], (*output, taps) if apart else output, coefficient)
-
-
-def _counted(window: Window, length: int, after: int, include: bool) -> list[int]:
-    """Return how many places of each window count.
-
-    Args:
-        window: the windows.
-        length: how many places the axis has.
-        after: how many places are added after it; a last window may reach beyond them.
-        include: whether added places count too.
-    """
-    if not include:
-        return [int(count) for count in (window.table(length) >= 0).sum(axis=1)]
-    starts = [t * window.stride for t in range(window.count(length))]
-    return [min(start + window.size, length + window.before + after) - start for start in starts]
 
 
 @dataclass(frozen=True)
@@ -169,18 +94,18 @@ class AvgPool(Composite):
         sizes = (self.kernel_size, self.stride, self.padding)
         windows = pool_windows(self.name, where, *sizes, ceil_mode=self.ceil_mode)
         if self.divisor_override is not None:
-            return _summed(x, windows, where, Fraction(1, self.divisor_override))
+            return summed(x, windows, where, Fraction(1, self.divisor_override))
         padded = pool_windows(self.name, where, *sizes)
         coefficient = Fraction(1)
         shares: list[list[float]] = []
         for window, plain, length in zip(windows, padded, where.lengths, strict=True):
-            counts = _counted(window, length, plain.after, self.count_include_pad)
+            counts = counted(window, length, plain.after, self.count_include_pad)
             if len(set(counts)) == 1:
                 coefficient /= counts[0]
                 shares.append([])
             else:
                 shares.append([1 / count for count in counts])
-        return _summed(x, windows, where, coefficient, shares)
+        return summed(x, windows, where, coefficient, shares)
 
 
 @dataclass(frozen=True)
@@ -238,103 +163,6 @@ class AvgPool3d(AvgPool):
     def examples(cls) -> tuple[Example, ...]:
         """Return one with padding."""
         return (Example(cls((2, 1, 3), (1, 2, 2), (1, 0, 1)), ((2, 1, 3, 2, 4),)),)
-
-
-@dataclass(frozen=True)
-class LpPool(Composite):
-    """What pools of lengths over any number of axes share."""
-
-    formula = "y[t] = (Σ_k |x[stride·t + k]|ᵖ)^(1/p)"
-    rank: ClassVar[int]
-
-    norm_type: float = argument("p of the norm, from 1: 2 is the Euclidean length")
-    kernel_size: int | tuple[int, ...] = argument(KERNEL)
-    stride: int | tuple[int, ...] | None = argument(STRIDE, None)
-    ceil_mode: bool = argument(
-        CEIL + ", as if what it holds were repeated until it is full",
-        False,
-    )
-    channels_last: bool = argument(CHANNELS_LAST, False)
-
-    def __post_init__(self) -> None:
-        p = number_argument(self.name, "norm_type", self.norm_type)
-        if p < 1:
-            raise LayerError(f"layer '{self.name}': norm_type must be from 1, found {p}")
-        object.__setattr__(self, "norm_type", p)
-        check_arguments(self)
-
-    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
-        """Return the length of each window as a vector.
-
-        Raises:
-            LayerError: no window fits.
-        """
-        (x,) = operands
-        where = Space.of(self.name, x.shape, self.rank, self.channels_last)
-        windows = pool_windows(
-            self.name, where, self.kernel_size, self.stride, ceil_mode=self.ceil_mode
-        )
-        shares: list[list[float]] = []
-        for window, length in zip(windows, where.lengths, strict=True):
-            counts = _counted(window, length, 0, False)
-            filled = [(window.size / count) ** (1 / self.norm_type) for count in counts]
-            shares.append(filled if max(filled) > 1 else [])
-        apart = _summed(x, windows, where, shares=shares, apart=True)
-        return LpLength(-1, self.norm_type)(apart)
-
-
-@dataclass(frozen=True)
-class LpPool1d(LpPool):
-    """Length of each window along an axis in the p-norm: y[t] = (Σ_k |x[s·t + k]|ᵖ)^(1/p).
-
-    With S[t,k,i] = 1 where i = s·t + k, dy/dx = Σ_k sign(x) (|x|/y)ᵖ⁻¹ S[t,k,i].
-    """
-
-    name = "lp_pool1d"
-    rank = 1
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return two norms, strides, and channels last."""
-        return (
-            Example(cls(2, 3), ((2, 3, 7),)),
-            Example(cls(3.5, 2, 1, channels_last=True), ((2, 4, 3),)),
-        )
-
-
-@dataclass(frozen=True)
-class LpPool2d(LpPool):
-    """Length of each window of images in the p-norm: y[t,u] = (Σ_kl |x[s·t + k, ...]|ᵖ)^(1/p).
-
-    With S[t,k,i] = 1 where i = s·t + k, dy/dx = Σ_kl sign(x) (|x|/y)ᵖ⁻¹ S S'.
-    """
-
-    name = "lp_pool2d"
-    rank = 2
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return two norms, strides, and a window that reaches beyond the end."""
-        return (
-            Example(cls(2, 2), ((2, 3, 4, 5),)),
-            Example(cls(3, (2, 3), 2, True), ((2, 1, 5, 4),)),
-        )
-
-
-@dataclass(frozen=True)
-class LpPool3d(LpPool):
-    """Length of each window of volumes in the p-norm: y[t] = (Σ_klm |x[s·t + k, ...]|ᵖ)^(1/p).
-
-    With S[t,k,i] = 1 where i = s·t + k, dy/dx = Σ_klm sign(x) (|x|/y)ᵖ⁻¹ S S' S''.
-    """
-
-    name = "lp_pool3d"
-    rank = 3
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return one."""
-        return (Example(cls(2, (2, 1, 3), 1), ((2, 1, 3, 2, 4),)),)
 
 
 @dataclass(frozen=True)

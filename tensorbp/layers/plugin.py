@@ -17,9 +17,6 @@ from tensorbp.layers.average_pooling import (
     AvgPool2d,
     AvgPool3d,
     GlobalAvgPool,
-    LpPool1d,
-    LpPool2d,
-    LpPool3d,
 )
 from tensorbp.layers.bilinear import Bilinear, TensorProduct
 from tensorbp.layers.cells import GruCell, LstmCell, RnnCell
@@ -56,6 +53,7 @@ from tensorbp.layers.local_response_normalization import LocalResponseNorm
 from tensorbp.layers.losses import LOSSES
 from tensorbp.layers.low_rank import LoraLinear
 from tensorbp.layers.lp_normalization import LpLength, LpNormalize
+from tensorbp.layers.lp_pooling import LpPool1d, LpPool2d, LpPool3d
 from tensorbp.layers.masks import MaskedSoftmax, PaddingMask
 from tensorbp.layers.maximum_pooling import (
     AdaptiveMaxPool1d,
