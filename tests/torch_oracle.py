@@ -12,6 +12,8 @@ import tensorbp as tb
 from tensorbp.expression.layer import Layer, Shape
 from tensorbp.testing.case import Case
 
+torch.set_num_threads(1)
+
 HESSIAN_LIMIT = 150
 """Hessians of more rows than this are not compared, they take too long."""
 
