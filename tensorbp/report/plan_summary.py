@@ -72,7 +72,7 @@ def cost_sentence(plan: Plan) -> str:
 
     >>> import tensorbp as tb
     >>> cost_sentence(tb.plan(tb.variable("A", 50, 10) @ tb.variable("x", 10)))
-    '1 kFLOP and 4.77 KiB.'
+    '1 kFLOP and 4.38 KiB.'
     """
     return f"{flop_count(plan.flops)} and {byte_count(plan.peak_bytes)}."
 
