@@ -32,7 +32,7 @@ from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
 from tensorbp.layers.embedding import Embedding, EmbeddingBag
 from tensorbp.layers.experts import MixtureOfExperts
-from tensorbp.layers.extrema import Max, Min
+from tensorbp.layers.extrema import Argmax, Argmin, Max, Min
 from tensorbp.layers.feed_forward import FeedForward
 from tensorbp.layers.fourier_features import FourierFeatures
 from tensorbp.layers.gates import (
@@ -121,7 +121,7 @@ LAYERS: tuple[type[Layer], ...] = (
     *(Embedding, EmbeddingBag),
     *(RnnCell, LstmCell, GruCell, Rnn, Lstm, Gru),
     *(Mean, Sum),
-    *(Max, Min),
+    *(Max, Min, Argmax, Argmin),
     *(Dropout, OneHot),
     *LOSSES,
     *(MaskedSoftmax, PaddingMask, ScaledDotProductAttention, MultiHeadAttention),
