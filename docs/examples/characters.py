@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# The products are small: threads would spend their time waiting for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
