@@ -121,7 +121,7 @@ def test_places_beyond_the_ends_of_an_empty_axis() -> None:
 
 
 def test_a_convolution_makes_no_dense_selection() -> None:
-    """Windows are a view: what is moved is their numbers, not those times the length of the axis."""
+    """Windows are a view, and are put back one for one: never times the length of the axis."""
     length, size, count = 50, 3, 48
     x, W = tb.variable("x", 2, 4, length), tb.variable("W", 6, 4, size)
     windows = Affine((count, size), (1, 1), 0, length)()
@@ -129,7 +129,7 @@ def test_a_convolution_makes_no_dense_selection() -> None:
     loss = tb.sum(tb.sin(y))
     plan = tb.plan([loss, tb.gradient(loss, x), tb.gradient(loss, W)])
     moved = [step for step in plan.steps if step.operation == "select"]
-    assert [step.flops for step in moved] == [2 * 4 * count * size] * 2
+    assert [step.flops for step in moved] == [0, 2 * 4 * count * size]
     assert max(prod(step.shape) for step in plan.steps) < count * size * length
 
 

@@ -39,6 +39,14 @@ def reciprocal(number: Number) -> Number:
     return 1 / number if isinstance(number, float) else Fraction(1, number)
 
 
+_SINGLE: list[Dimension] = [(axis,) for axis in range(64)]
+
+
+def _dimension(axis: Axis) -> Dimension:
+    """Return a dimension of one axis; small ones are made once, for there are very many."""
+    return _SINGLE[axis] if axis < len(_SINGLE) else (axis,)
+
+
 def simplify(number: Number) -> Number:
     """Return an equal number, as an integer where a fraction is one."""
     if isinstance(number, Fraction) and number.denominator == 1:
@@ -103,18 +111,23 @@ class Term(Generic[Value]):
         number: dict[Axis, Axis] = {}
 
         def renumber(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
-            return tuple(
-                [
-                    tuple([number.setdefault(axis, len(number)) for axis in dimension])
-                    for dimension in dimensions
-                ]
-            )
+            new: list[Dimension] = []
+            for dimension in dimensions:
+                for axis in dimension:
+                    if axis not in number:
+                        number[axis] = len(number)
+                new.append(
+                    _dimension(number[dimension[0]])
+                    if len(dimension) == 1
+                    else tuple([number[axis] for axis in dimension])
+                )
+            return tuple(new)
 
         new_output, new_input = renumber(output), renumber(input)
         new_factors = tuple(
             [Factor(factor.value, renumber(factor.dimensions)) for factor in factors]
         )
-        fallen_out = prod(sizes[axis] for axis in set(unused) if axis not in number)
+        fallen_out = prod([sizes[axis] for axis in set(unused).difference(number)])
         return Term(
             simplify(coefficient * fallen_out),
             new_factors,

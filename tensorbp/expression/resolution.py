@@ -73,6 +73,8 @@ class Resolution:
 
     def expression(self, expression: Expression) -> Expression:
         """Return an equal expression in which no map is left."""
+        if expression in self._resolved:
+            return self._resolved[expression]
         for node in topological_order([expression], self._unresolved):
             if node not in self._resolved:
                 resolved = self._resolve(node)

@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tensorbp.algebra import Dimension, Factor, Term, letter
 from tensorbp.algebra.merging import Total, merge
@@ -43,9 +43,21 @@ class Selection(Primitive):
     integers that are among the data.
     """
 
+    selects: ClassVar[bool] = True
+
     @abstractmethod
     def places(self, xp: Any, *arrays: Any) -> Any:
         """Return the place that each d... determines, an integer array; -1 selects nothing."""
+
+    @property
+    def is_view(self) -> bool:
+        """Whether what is taken is a view of a tensor that was padded."""
+        return False
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether every place is there, so that nothing need be padded."""
+        return True
 
     def forward(self, xp: Any, *arrays: Any) -> Any:
         """Return the zeros and ones themselves, as truth values."""
@@ -111,6 +123,11 @@ class Affine(Selection):
         return self.offset + sum(max(0, stride * (count - 1)) for count, stride in pairs)
 
     @property
+    def is_view(self) -> bool:
+        """Whether it is a view: a line that does not turn back at the ends."""
+        return self.outside == "nothing" or self.is_inside
+
+    @property
     def is_inside(self) -> bool:
         """Whether every place is there."""
         return not prod(self.counts) or (self.lowest >= 0 and self.highest < self.size)
@@ -132,12 +149,17 @@ class Affine(Selection):
         return xp.where((place >= 0) & (place < self.size), place, -1)
 
 
+def _selects(value: Expression) -> bool:
+    """Say whether a value is a selection, faster than an abstract class can tell."""
+    return getattr(value.operator, "selects", False)
+
+
 def determined_by(factor: Factor[Expression]) -> Dimension:
     """Return the axes of a factor that its other axes determine; none if it is no selection.
 
     A selection whose axes are tied to each other (its diagonal) is a tensor like any other.
     """
-    if not isinstance(factor.value.operator, Selection):
+    if not _selects(factor.value):
         return ()
     axes = factor.axes
     return factor.dimensions[-1] if len(set(axes)) == len(axes) else ()
@@ -150,7 +172,7 @@ def idempotent(term: Term[Expression]) -> Term[Expression]:
     """
     seen: dict[tuple[Expression, tuple[Dimension, ...]], Dimension] = {}
     for position, factor in enumerate(term.factors):
-        if isinstance(factor.value.operator, Selection):
+        if _selects(factor.value):
             *others, determined = factor.dimensions
             known = seen.setdefault((factor.value, tuple(others)), determined)
             if known is not determined:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
-import numpy as np
-
 from tensorbp.algebra import Dimension, Factor
 from tensorbp.expression.arithmetic import mean
 from tensorbp.expression.layer import Composite, Example, Shape, argument
@@ -57,6 +55,8 @@ class Averaging(Table):
 
     def numbers(self) -> Any:
         """Return M."""
+        import numpy as np
+
         table = Part(self.count).table(self.length)
         inside = (table[:, :, None] == np.arange(self.length)).any(axis=1)
         return inside / inside.sum(axis=1, keepdims=True)

@@ -73,17 +73,18 @@ class GraphConvolution(Composite):
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return Â x W + b: what comes from the neighbours, and from the node itself."""
         x, adjacency = operands
-        W = parameters["W"]
+        # what is heard and what is said by the node itself are the same features
+        features = einsum("...i,io->...o", x, parameters["W"])
         scale = self._scale(adjacency)
         left = [] if scale is None else [scale]
         right = left if self.normalization == "symmetric" else []
         y = einsum(
-            f"nm,{'n,' * len(left)}{'m,' * len(right)}...mi,io->...no",
-            *(adjacency, *left, *right, x, W),
+            f"nm,{'n,' * len(left)}{'m,' * len(right)}...mo->...no",
+            *(adjacency, *left, *right, features),
         )
         if self.self_loops:
-            own = f"{'n,' * len(left + right)}...ni,io->...no"
-            y = y + einsum(own, *left, *right, x, W)
+            own = f"{'n,' * len(left + right)}...no->...no"
+            y = y + einsum(own, *left, *right, features)
         return y + parameters["b"] if self.bias else y
 
     def _scale(self, adjacency: Expression) -> Expression | None:

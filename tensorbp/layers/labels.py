@@ -41,6 +41,7 @@ def check_labels(xp: Any, layer: str, labels: Any, classes: int) -> None:
 
 
 def has_values(xp: Any, x: Any) -> bool:
+    """Say whether an array holds numbers; inside of ``jax.jit`` it holds none yet."""
     return xp.__name__ != "jax.numpy" or not isinstance(x, import_module("jax").core.Tracer)
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-import numpy as np
-
 from tensorbp.algebra import Factor
 from tensorbp.expression.declaration import Declaration
 from tensorbp.expression.layer import Composite, Example, Primitive, Shape, argument
@@ -119,6 +117,8 @@ def _largest(xp: Any, values: Any, places: Any, axis: int, table: Any) -> tuple[
 
 def _column(xp: Any, values: Any, places: Any, axis: int, at: Any) -> tuple[Any, Any]:
     """Return the numbers at places along an axis, and where they come from."""
+    import numpy as np
+
     steps = np.unique(np.diff(at))
     if at[0] >= 0 and len(steps) == 1 and steps[0] > 0:
         # a slice is a view, and faster than a take

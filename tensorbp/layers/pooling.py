@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
-
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Composite, argument
 from tensorbp.layers.checks import whole_number
@@ -75,6 +73,8 @@ class Part:
 
     def table(self, length: int) -> Any:
         """Return place k of each part t; -1 where it has fewer."""
+        import numpy as np
+
         part = np.arange(self.count)
         start = part * length // self.count
         end = -(-(part + 1) * length // self.count)
@@ -131,6 +131,8 @@ def pool_windows(
     Raises:
         LayerError: no window fits, or one holds nothing of the input.
     """
+    import numpy as np
+
     columns = [
         each_axis(each, where.rank)
         for each in (kernel_size, kernel_size if stride is None else stride, dilation)

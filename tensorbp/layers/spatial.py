@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
 
-import numpy as np
-
 from tensorbp.algebra import Dimension, Factor, Number, Term
 from tensorbp.errors import LayerError
 from tensorbp.expression.arithmetic import reshape
@@ -156,6 +154,8 @@ class Window:
 
     def table(self, length: int) -> Any:
         """Return place k of each window t, an array of numpy; -1 where there is none."""
+        import numpy as np
+
         counts, strides = (self.count(length), self.size), (self.stride, self.dilation)
         return Affine(counts, strides, -self.before, length).places(np)
 

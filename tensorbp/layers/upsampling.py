@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from math import floor, isfinite
 from typing import Any, Literal
 
-import numpy as np
-
 from tensorbp.algebra import Dimension, Factor
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Composite, Example, Shape, argument
@@ -66,6 +64,8 @@ class Resampling:
 
     def at(self) -> Any:
         """Return where each new place is on the old axis."""
+        import numpy as np
+
         t = np.arange(self.count)
         if self.mode == "nearest":
             # rounding must not move a place that falls on a whole number
@@ -77,11 +77,15 @@ class Resampling:
 
     def neighbours(self) -> Any:
         """Return the places of the neighbours of each new place; beyond the ends, the ends."""
+        import numpy as np
+
         first = np.floor(self.at()).astype(int) - (self.mode == "cubic")
         return np.clip(first[:, None] + np.arange(self.taps), 0, self.length - 1)
 
     def weights(self) -> Any:
         """Return how much each neighbour counts."""
+        import numpy as np
+
         at = self.at()
         w = at - np.floor(at)
         if self.mode == "linear":
@@ -91,6 +95,8 @@ class Resampling:
 
 def _keys(distance: Any) -> Any:
     """Return Keys's cubic kernel."""
+    import numpy as np
+
     a, d = SHARPNESS, distance
     near = ((a + 2) * d - (a + 3)) * d * d + 1
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a

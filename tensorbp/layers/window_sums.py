@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tensorbp.algebra import Dimension, Factor, Number
 from tensorbp.expression.layer import Shape, argument
 from tensorbp.expression.node import Expression
@@ -32,6 +30,8 @@ class Shares(Table):
 
     def numbers(self) -> Any:
         """Return s_t."""
+        import numpy as np
+
         return np.array(self.numbers_by_window)
 
 

@@ -7,9 +7,11 @@ those of plugins, may compete: the cheapest answer wins.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from tensorbp.algebra import Axis
 from tensorbp.planning.network import (
+    Moves,
     Network,
     Path,
     SelectionAxes,
@@ -42,13 +44,37 @@ def best_path(network: Network, first: Path, finders: Mapping[str, Finder] | Non
     """
     if len(network.inputs) < 3:
         return first
-    best, fewest = first, network.flops(first)
-    for finder in (BUILT_IN_FINDERS if finders is None else finders).values():
+    if finders is None or finders == BUILT_IN_FINDERS:
+        return _remembered(network.inputs, network.output, tuple(network.sizes.items()), first)
+    return _cheapest(network, first, finders)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(
+    inputs: tuple[frozenset[Axis], ...],
+    output: frozenset[Axis],
+    sizes: tuple[tuple[Axis, int], ...],
+    first: Path,
+) -> Path:
+    """Return the best path for a network of which a model may have many."""
+    return _cheapest(Network(inputs, output, dict(sizes)), first, BUILT_IN_FINDERS)
+
+
+def _cheapest(network: Network, first: Path, finders: Mapping[str, Finder]) -> Path:
+    best, least = first, network.cost(first)
+    for finder in _competing(network, finders):
         linear = finder(list(network.inputs), network.output, dict(network.sizes), None)
         path = _numbered(linear, len(network.inputs))
-        if path is not None and (flops := network.flops(path)) < fewest:
-            best, fewest = path, flops
+        if path is not None and (cost := network.cost(path)) < least:
+            best, least = path, cost
     return best
+
+
+def _competing(network: Network, finders: Mapping[str, Finder]) -> Sequence[Finder]:
+    """Return the finders that are worth asking: none beats one that tries everything."""
+    if len(network.inputs) <= SUBSET_LIMIT and subset in finders.values():
+        return (subset,)
+    return tuple(finders.values())
 
 
 def _numbered(linear: Sequence[tuple[int, ...]], factors: int) -> Path | None:
@@ -100,7 +126,7 @@ def subset(
         lowest = members & -members
         axes[members] = axes[members ^ lowest] | masks.inputs[lowest.bit_length() - 1]
     kept = [axes[m] & (axes[everything ^ m] | masks.output) for m in range(everything + 1)]
-    for members in masks.determined:
+    for members in masks.selections:
         kept[members] = axes[members]
     best: list[tuple[int, int]] = [(0, 0)] * (everything + 1)
     split = [0] * (everything + 1)
@@ -157,7 +183,7 @@ def interval(
         for end in range(start + 1, count + 1):
             inside |= masks.inputs[end - 1]
             kept[start, end] = inside & (before[start] | after[end])
-        if members(start, start + 1) in masks.determined:
+        if members(start, start + 1) in masks.selections:
             kept[start, start + 1] = masks.inputs[start]
     best = {(k, k + 1): 0 for k in range(count)}
     split: dict[tuple[int, int], int] = {}
@@ -204,8 +230,12 @@ class _Masks:
         self.output = sum(bit[axis] for axis in output)
         self._sizes = {bit[axis]: sizes[axis] for axis in bit}
         self._volumes = {0: 1}
-        self.determined = {
-            1 << k: sum(bit[axis] for axis in axes.determined)
+        self.selections = {
+            1 << k: Moves(
+                sum(bit[axis] for axis in axes.moves.determined),
+                axes.moves.is_view,
+                axes.moves.is_inside,
+            )
             for k, axes in enumerate(inputs)
             if isinstance(axes, SelectionAxes)
         }
@@ -220,10 +250,8 @@ class _Masks:
             other: those of the other.
             kept: the axes of the result.
         """
-        determined = self.determined
-        return contraction_flops(
-            self.volume, one, other, kept, determined.get(left), determined.get(right)
-        )
+        found = self.selections
+        return contraction_flops(self.volume, one, other, kept, found.get(left), found.get(right))
 
     def volume(self, mask: int) -> int:
         """Return the product of the sizes of a set of axes."""

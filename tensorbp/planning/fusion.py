@@ -41,14 +41,13 @@ class Contraction:
 
 
 def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
-    """Return for each einsum the plain order: its factors in turn, from the cheaper end."""
+    """Return for each einsum the plain order: one Jacobian after the other, each at its best."""
     contractions = {}
     for node in topological_order(roots):
         if _is_product(node):
             term = term_of(node)
-            network, count = Network.of(term), len(term.factors)
-            ends = (in_sequence(count), in_sequence(count, backwards=True))
-            contractions[node] = Contraction(term, min(ends, key=network.flops), True)
+            path = best_path(Network.of(term), in_sequence(len(term.factors)))
+            contractions[node] = Contraction(term, path, True)
     return contractions
 
 

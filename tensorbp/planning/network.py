@@ -5,44 +5,70 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from tensorbp.algebra import Axis, Term
+from tensorbp.algebra import Axis, Factor, Term
 from tensorbp.expression.node import Expression
-from tensorbp.expression.selection import determined_by
+from tensorbp.expression.selection import Selection, determined_by
 
 __all__ = [
+    "Moves",
     "Network",
     "Path",
     "SelectionAxes",
     "contraction_flops",
     "in_sequence",
     "pair_flops",
-    "selecting_flops",
 ]
 
-Axes = TypeVar("Axes", int, frozenset[Axis])
 
 Path = tuple[tuple[int, int], ...]
 """Pairs to contract, in order: factor k has number k, the result of each pair the next number."""
 
-NO_AXES: frozenset[Axis] = frozenset()
+Axes = TypeVar("Axes", int, frozenset[Axis])
+
+
+@dataclass(frozen=True)
+class Moves(Generic[Axes]):
+    """What a finder must know of a selection.
+
+    Attributes:
+        determined: the axes that the others determine.
+        is_view: whether taking by it makes a view of a padded tensor.
+        is_inside: whether nothing need be padded.
+    """
+
+    determined: Axes
+    is_view: bool
+    is_inside: bool
 
 
 class SelectionAxes(frozenset[Axis]):
     """The axes of a selection, for finders that know what it costs to select.
 
     Attributes:
-        determined: the axes that the others determine.
+        moves: which axes are determined, and how.
     """
 
-    determined: frozenset[Axis] = NO_AXES
+    moves: Moves[frozenset[Axis]]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, SelectionAxes)
+            and self.moves == other.moves
+            and frozenset(self) == frozenset(other)
+        )
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self), self.moves))
 
     @staticmethod
-    def of(axes: Sequence[Axis], determined: Sequence[Axis]) -> SelectionAxes:
-        """Return a set of axes, some of which the others determine."""
-        result = SelectionAxes(axes)
-        result.determined = frozenset(determined)
+    def of(factor: Factor[Expression], determined: Sequence[Axis]) -> SelectionAxes:
+        """Return the axes of a selection, some of which the others determine."""
+        selection = factor.value.operator
+        assert isinstance(selection, Selection)
+        result = SelectionAxes(factor.axes)
+        result.moves = Moves(frozenset(determined), selection.is_view, selection.is_inside)
         return result
 
 
@@ -56,23 +82,13 @@ def pair_flops(volume: int, sums: bool) -> int:
     return volume * (2 if sums else 1)
 
 
-def selecting_flops(free: int, result: int) -> int:
-    """Return the operations of contracting a tensor with a selection: one for each number moved.
-
-    Args:
-        free: the product of the sizes of all axes of the two but those that are determined.
-        result: the size of the result, which may have to be filled with zeros first.
-    """
-    return max(free, result)
-
-
 def contraction_flops(
     volume: Callable[[Axes], int],
     one: Axes,
     other: Axes,
     kept: Axes,
-    determined_one: Axes | None,
-    determined_other: Axes | None,
+    moves_one: Moves[Axes] | None,
+    moves_other: Moves[Axes] | None,
 ) -> int:
     """Return the FLOPs of a pair: of a selection and a tensor, or of two tensors.
 
@@ -84,26 +100,40 @@ def contraction_flops(
         one: the axes of one tensor, as a set or as the bits of an integer.
         other: the axes of the other.
         kept: the axes of the result.
-        determined_one: those of the one that its others determine, if it is a selection.
-        determined_other: the same of the other.
+        moves_one: what the one does if it is a selection.
+        moves_other: the same of the other.
     """
     both = one | other
-    if determined_one is None and determined_other is None:
+    if moves_one is None and moves_other is None:
         return pair_flops(volume(both), both != kept)
-    written_one = 0 if determined_one is None else volume(one)
-    written_other = 0 if determined_other is None else volume(other)
+    written_one = 0 if moves_one is None else volume(one)
+    written_other = 0 if moves_other is None else volume(other)
     flops = [pair_flops(volume(both), both != kept) + written_one + written_other]
-    for determined, tensor, written in (
-        (determined_one, other, written_other),
-        (determined_other, one, written_one),
+    for moves, selection, tensor, written in (
+        (moves_one, one, other, written_other),
+        (moves_other, other, one, written_one),
     ):
-        if determined is not None and determined & tensor in (determined ^ determined, determined):
-            flops.append(selecting_flops(volume(both ^ determined), volume(kept)) + written)
+        if moves is not None and moves.determined & tensor in (one ^ one, moves.determined):
+            flops.append(_selecting_flops(volume, moves, selection, tensor, kept) + written)
     return min(flops)
 
 
-def _determined(axes: frozenset[Axis]) -> frozenset[Axis] | None:
-    return axes.determined if isinstance(axes, SelectionAxes) else None
+def _selecting_flops(
+    volume: Callable[[Axes], int], moves: Moves[Axes], selection: Axes, tensor: Axes, kept: Axes
+) -> int:
+    """Return the operations of applying a selection: one for each number moved or added.
+
+    A view moves nothing, but the tensor that has to be padded for it.
+    """
+    free = (selection | tensor) ^ moves.determined
+    is_taken = moves.determined & tensor == moves.determined
+    if moves.is_view and is_taken and kept == free and selection & tensor == moves.determined:
+        return 0 if moves.is_inside else volume(tensor)
+    return max(volume(free), volume(kept))
+
+
+def _moves(axes: frozenset[Axis]) -> Moves[frozenset[Axis]] | None:
+    return axes.moves if isinstance(axes, SelectionAxes) else None
 
 
 @dataclass(frozen=True)
@@ -126,7 +156,7 @@ class Network:
         return Network(
             tuple(
                 [
-                    SelectionAxes.of(factor.axes, determined)
+                    SelectionAxes.of(factor, determined)
                     if (determined := determined_by(factor))
                     else frozenset(factor.axes)
                     for factor in term.factors
@@ -161,12 +191,20 @@ class Network:
             tensors.append(kept)
             yield one, other, kept
 
+    def cost(self, path: Path) -> tuple[int, int]:
+        """Return what paths are compared by: FLOPs, then how many numbers are written.
+
+        Sums over axes of a single factor come on top, always.
+        """
+        flops = written = 0
+        for one, other, kept in self.contractions(path):
+            flops += contraction_flops(self.volume, one, other, kept, _moves(one), _moves(other))
+            written += self.volume(kept)
+        return flops, written
+
     def flops(self, path: Path) -> int:
-        """Return the FLOPs of a path; sums over axes of a single factor come on top, always."""
-        return sum(
-            contraction_flops(self.volume, one, other, kept, _determined(one), _determined(other))
-            for one, other, kept in self.contractions(path)
-        )
+        """Return the FLOPs of a path."""
+        return self.cost(path)[0]
 
 
 def in_sequence(count: int, backwards: bool = False) -> Path:

@@ -57,6 +57,9 @@ SAME_COST = 0.01
 """A plan is called reverse or forward if that order, each step at its best, costs as much but for
 this fraction."""
 
+REMEMBERED = 4
+"""How many of the queries without maps that a plan's search makes are remembered."""
+
 MOST_PUSHED = 4096
 """How many tangents or cotangents (summands times nodes) an order may push for it to be tried."""
 
@@ -156,6 +159,9 @@ class _Planner:
         self.finders = finders
         self.maps = maps_of(wanted)
         self.inside = {below for each in self.maps for below in maps_of(each.dependencies)}
+        self._known: dict[
+            tuple[object, ...], tuple[list[Expression | LinearMap[Expression]], Resolution]
+        ] = {}
 
     def plan(self, order: PlainOrder | None) -> Plan:
         natural: Orders = {each: natural_order(each) for each in self.maps}
@@ -219,15 +225,7 @@ class _Planner:
                 the order of derivation or across it.
             change: what is worked out in the place of a map.
         """
-        changed = {each: change(each) for each in self.maps}
-        known = {changed[each]: order for each, order in orders.items()} | orders
-        resolution = Resolution(self.wanted, lambda each: known[each], self.labels)
-        outputs: list[Expression | LinearMap[Expression]] = []
-        for each in self.wanted:
-            if isinstance(each, MapExpression):
-                outputs.append(resolution.map(changed[each]))
-            else:
-                outputs.append(resolution.expression(_substituted(each, changed)))
+        outputs, resolution = self._resolved(orders, {each: change(each) for each in self.maps})
         roots = [root for each in outputs for root in _roots(each)]
         if contraction == "plain":
             return self._paired(outputs, roots, plain(roots), resolution)
@@ -240,6 +238,30 @@ class _Planner:
             return candidate
         other = self._paired(outputs, roots, apart, resolution)
         return min(candidate, other, key=lambda each: each.figures.flops)
+
+    def _resolved(
+        self, orders: Orders, changed: Mapping[MapExpression, MapExpression]
+    ) -> tuple[list[Expression | LinearMap[Expression]], Resolution]:
+        """Return the query without maps; the last few are remembered.
+
+        Args:
+            orders: the elimination order of each map.
+            changed: what is worked out in the place of each map.
+        """
+        key = (tuple(orders.values()), tuple(changed.values()))
+        if key not in self._known:
+            known = {changed[each]: order for each, order in orders.items()} | orders
+            resolution = Resolution(self.wanted, lambda each: known[each], self.labels)
+            outputs: list[Expression | LinearMap[Expression]] = []
+            for each in self.wanted:
+                if isinstance(each, MapExpression):
+                    outputs.append(resolution.map(changed[each]))
+                else:
+                    outputs.append(resolution.expression(_substituted(each, changed)))
+            if len(self._known) == REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = (outputs, resolution)
+        return self._known[key]
 
     def _paired(
         self,

@@ -28,7 +28,6 @@ from tensorbp.expression.einsum import constant
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection, determined_by
-from tensorbp.planning.network import selecting_flops
 
 __all__ = ["Applied", "Selected", "SummedUp", "gathered", "joined", "selecting_operand"]
 
@@ -86,8 +85,11 @@ class Selected:
 
     @property
     def flops(self) -> int:
-        """One for each number that is moved or added."""
-        return selecting_flops(self.moved, prod(self.shape()))
+        """One for each number that is moved or added; a view moves what is padded for it."""
+        if self.gathers and all(each.selection.is_view for each in self.selections):
+            is_inside = all(each.selection.is_inside for each in self.selections)
+            return 0 if is_inside else prod(shape_of(self.factor, self.sizes))
+        return max(self.moved, prod(self.shape()))
 
     @property
     def moved(self) -> int:
