@@ -144,7 +144,7 @@ def test_a_gradient_costs_three_times_the_value(name: str) -> None:
     value, gradient = plans(name)
     assert gradient.order == "reverse"
     assert 2 < products(gradient) / products(value) < 3.01
-    assert 2 < gradient.flops / value.flops < 3.03
+    assert 1.9 < gradient.flops / value.flops < 3.05
     assert gradient.flops <= gradient.baselines.reverse.flops
 
 

@@ -17,6 +17,7 @@ from tensorbp.expression.layer import Layer, Shape
 from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
 from tensorbp.layers.separable_convolution import DepthwiseConv2d, SeparableConv2d
 from tensorbp.layers.transposed_convolution import ConvTranspose1d, ConvTranspose2d
+from tensorbp.planning import Plan
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)
@@ -34,8 +35,8 @@ GEOMETRIES: dict[str, tuple[Shape, Shape, dict[str, Any]]] = {
 }
 
 
-# places mirrored are multiplied once, and what is channel by channel is added up as it is moved
-CHEAPER = ("reflection", "channel by channel")
+# places mirrored are multiplied once
+CHEAPER = ("reflection",)
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
@@ -57,11 +58,19 @@ def test_costs(name: str) -> None:
         assert gradient.multiply_adds < 3 * most
     else:
         assert value.multiply_adds == most
-        assert gradient.multiply_adds == 3 * most
+        # what is pulled back channel by channel is added up as it is moved
+        times = 2 if name == "channel by channel" else 3
+        assert gradient.multiply_adds == times * most
+    # elementwise steps, windows that are put back, and windows whose sum is no product
     elementwise = 10 * y.size
-    assert gradient.flops <= 3 * value.flops + elementwise
+    assert gradient.flops <= 3 * value.flops + elementwise + moved(gradient)
     for plan in (value, gradient):
         assert "affine_selection" not in [step.operation for step in plan.steps]
+
+
+def moved(plan: Plan) -> int:
+    """Return the numbers that selections move or add."""
+    return sum(step.flops for step in plan.steps if step.operation in ("select", "sum_up"))
 
 
 def test_a_transposed_convolution_costs_what_the_convolution_does() -> None:

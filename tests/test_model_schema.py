@@ -251,8 +251,8 @@ def test_layers_that_failed_to_load_say_so() -> None:
             raise LayerError("no GPU")
 
     registry = build_registry(Broken(), entry_points=False)
-    text = START + "blocks: {lstn: {layers: [{type: tanh}]}}\nlayers: [{type: lstm}]"
+    text = START + "blocks: {lsto: {layers: [{type: tanh}]}}\nlayers: [{type: lstz}]"
     assert complaint(text, registry=registry) == (
-        "4:17: unknown layer 'lstm'; did you mean 'lstn'?; plugin 'Broken' failed to load: "
+        "4:17: unknown layer 'lstz'; did you mean 'lsto'?; plugin 'Broken' failed to load: "
         "LayerError: no GPU"
     )

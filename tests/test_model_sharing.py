@@ -14,7 +14,7 @@ START = "tensorbp: 1\ninputs: {x: [4, 3], z: [4, 3]}\n"
 LOSS = "loss: {type: mean_squared_error}\n"
 BLOCK = (
     "blocks:\n"
-    "  fold:\n"
+    "  narrow:\n"
     "    layers:\n"
     "    - {name: up, type: linear, units: 5}\n"
     "    - {name: down, type: linear, units: 3, share: {W: up.W.T}}\n"
@@ -121,20 +121,20 @@ def test_repetitions_that_share_have_one_set() -> None:
 
 
 def test_names_in_a_block_are_looked_up_there_and_then_in_the_model() -> None:
-    loaded = model(FIRST + "- {type: fold, repeat: 2}\n", BLOCK)
+    loaded = model(FIRST + "- {type: narrow, repeat: 2}\n", BLOCK)
     assert shared(loaded) == {
-        "fold1.down.W": "fold1.up.W.T",
-        "fold1.out.b": "first.b",
-        "fold2.down.W": "fold2.up.W.T",
-        "fold2.out.b": "first.b",
+        "narrow1.down.W": "narrow1.up.W.T",
+        "narrow1.out.b": "first.b",
+        "narrow2.down.W": "narrow2.up.W.T",
+        "narrow2.out.b": "first.b",
     }
     shadowed = BLOCK.replace("name: up", "name: first").replace("up.W", "first.W")
-    inside = model(FIRST + "- {type: fold}\n", shadowed.replace("units: 5", "units: 3"))
-    assert shared(inside) == {"fold1.down.W": "fold1.first.W.T", "fold1.out.b": "fold1.first.b"}
+    inside = model(FIRST + "- {type: narrow}\n", shadowed.replace("units: 5", "units: 3"))
+    assert shared(inside) == {"narrow1.down.W": "narrow1.first.W.T", "narrow1.out.b": "narrow1.first.b"}
 
 
 def test_a_block_uses_all_parameters_of_another_use() -> None:
-    loaded = model(FIRST + "- {name: stage, type: fold, repeat: 3, share: stage}\n", BLOCK)
+    loaded = model(FIRST + "- {name: stage, type: narrow, repeat: 3, share: stage}\n", BLOCK)
     assert list(loaded.parameters) == [
         *("first.W", "first.b", "stage1.up.W", "stage1.up.b", "stage1.down.b", "stage1.out.W")
     ]
@@ -146,8 +146,8 @@ def test_a_block_uses_all_parameters_of_another_use() -> None:
 
 def test_blocks_in_blocks_share_with_their_counterparts() -> None:
     outer = BLOCK + (
-        "  twice:\n    layers:\n    - {name: a, type: fold}\n    - {type: tanh}\n"
-        "    - {name: b, type: fold, share: a}\n"
+        "  twice:\n    layers:\n    - {name: a, type: narrow}\n    - {type: tanh}\n"
+        "    - {name: b, type: narrow, share: a}\n"
     )
     loaded = model(FIRST + "- {name: t, type: twice}\n- {type: twice, share: t}\n", outer)
     assert [name for name in loaded.parameters if not name.startswith(("first", "t.a"))] == []
@@ -157,12 +157,12 @@ def test_blocks_in_blocks_share_with_their_counterparts() -> None:
 
 def test_a_layer_of_the_model_shares_with_one_in_a_block() -> None:
     loaded = model(
-        FIRST + "- {type: fold}\n- {type: linear, units: 5}\n"
-        "- {name: last, type: linear, units: 3, share: {W: fold1.up.W.T, b: fold1.down.b}}\n",
+        FIRST + "- {type: narrow}\n- {type: linear, units: 5}\n"
+        "- {name: last, type: linear, units: 3, share: {W: narrow1.up.W.T, b: narrow1.down.b}}\n",
         BLOCK,
     )
-    assert shared(loaded)["last.W"] == "fold1.up.W.T"
-    assert shared(loaded)["last.b"] == "fold1.down.b"
+    assert shared(loaded)["last.W"] == "narrow1.up.W.T"
+    assert shared(loaded)["last.b"] == "narrow1.down.b"
 
 
 def test_other_sizes_share_too() -> None:
@@ -265,17 +265,17 @@ def test_faults_are_located(layers: str, expected: str) -> None:
 
 BLOCK_FAULTS = {
     "single parameters of a block": (
-        "- {type: fold, share: {W: first.W}}",
-        "11:27: 'fold1' is a block, which shares all of its parameters; name another use of "
-        "'fold', as in 'share: NAME'",
+        "- {type: narrow, share: {W: first.W}}",
+        "11:29: 'narrow1' is a block, which shares all of its parameters; name another use of "
+        "'narrow', as in 'share: NAME'",
     ),
     "a parameter of a block": (
-        "- {type: fold}\n- {type: linear, units: 3, share: {W: fold1.W}}",
-        "12:39: block 'fold' has no layer 'W'; known: down, out, up",
+        "- {type: narrow}\n- {type: linear, units: 3, share: {W: narrow1.W}}",
+        "12:39: block 'narrow' has no layer 'W'; known: down, out, up",
     ),
     "no such layer in a block": (
-        "- {type: fold}\n- {type: linear, units: 3, share: fold1.upp}",
-        "12:35: block 'fold' has no layer 'upp'; did you mean 'up'?",
+        "- {type: narrow}\n- {type: linear, units: 3, share: narrow1.upp}",
+        "12:35: block 'narrow' has no layer 'upp'; did you mean 'up'?",
     ),
 }
 

@@ -19,7 +19,7 @@ __all__ = ["eliminate"]
 
 def eliminate(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="A JSON file of graphs by name.")],
+    file: Annotated[str, typer.Argument(help="A JSON file of graphs by name; - is standard input.")],
     seed: Seed = 0,
     time: Annotated[
         float,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -15,6 +16,7 @@ from tensorbp.planning.vertex_elimination import EliminationGraph
 
 __all__ = ["NamedGraph", "read_graphs"]
 
+STANDARD_INPUT = "-"
 KEYS = ("inputs", "predecessors", "outputs")
 LARGEST_FILE = 64 * 2**20
 MOST_VERTICES = 100_000
@@ -64,8 +66,11 @@ def read_graphs(path: str) -> list[NamedGraph]:
 
 def _document(path: str) -> Any:
     try:
-        with Path(path).open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+        if path == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        else:
+            with Path(path).open("rb") as stream:
+                content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
         raise CommandError(f"cannot read '{path}': {error.strerror or error}") from None
     if len(content) > LARGEST_FILE:

@@ -15,7 +15,7 @@ from tensorbp.planning.network import (
     Network,
     Path,
     SelectionAxes,
-    contraction_flops,
+    contraction_cost,
 )
 
 __all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "greedy", "interval", "subset"]
@@ -139,10 +139,10 @@ def subset(
         while part:
             if part & lowest:
                 rest = members ^ part
-                flops = masks.pair(part, rest, kept[part], kept[rest], kept[members])
+                flops, written = masks.pair(part, rest, kept[part], kept[rest], kept[members])
                 cost = (
                     best[part][0] + best[rest][0] + flops,
-                    best[part][1] + best[rest][1] + masks.volume(kept[members]),
+                    best[part][1] + best[rest][1] + written,
                 )
                 if least is None or cost < least:
                     least, split[members] = cost, part
@@ -185,23 +185,23 @@ def interval(
             kept[start, end] = inside & (before[start] | after[end])
         if members(start, start + 1) in masks.selections:
             kept[start, start + 1] = masks.inputs[start]
-    best = {(k, k + 1): 0 for k in range(count)}
+    best = {(k, k + 1): (0, 0) for k in range(count)}
     split: dict[tuple[int, int], int] = {}
     for length in range(2, count + 1):
         for start in range(count - length + 1):
             end = start + length
             least = None
             for middle in range(start + 1, end):
+                flops, written = masks.pair(
+                    members(start, middle),
+                    members(middle, end),
+                    kept[start, middle],
+                    kept[middle, end],
+                    kept[start, end],
+                )
                 cost = (
-                    best[start, middle]
-                    + best[middle, end]
-                    + masks.pair(
-                        members(start, middle),
-                        members(middle, end),
-                        kept[start, middle],
-                        kept[middle, end],
-                        kept[start, end],
-                    )
+                    best[start, middle][0] + best[middle, end][0] + flops,
+                    best[start, middle][1] + best[middle, end][1] + written,
                 )
                 if least is None or cost < least:
                     least, split[start, end] = cost, middle
@@ -234,14 +234,13 @@ class _Masks:
             1 << k: Moves(
                 sum(bit[axis] for axis in axes.moves.determined),
                 axes.moves.is_view,
-                axes.moves.is_inside,
             )
             for k, axes in enumerate(inputs)
             if isinstance(axes, SelectionAxes)
         }
 
-    def pair(self, left: int, right: int, one: int, other: int, kept: int) -> int:
-        """Return the FLOPs of a pair.
+    def pair(self, left: int, right: int, one: int, other: int, kept: int) -> tuple[int, int]:
+        """Return the FLOPs of a pair, and how many numbers it writes.
 
         Args:
             left: the factors that went into the one tensor.
@@ -251,7 +250,7 @@ class _Masks:
             kept: the axes of the result.
         """
         found = self.selections
-        return contraction_flops(self.volume, one, other, kept, found.get(left), found.get(right))
+        return contraction_cost(self.volume, one, other, kept, found.get(left), found.get(right))
 
     def volume(self, mask: int) -> int:
         """Return the product of the sizes of a set of axes."""

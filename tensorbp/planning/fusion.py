@@ -7,7 +7,7 @@ several nodes read stays a tensor of its own, computed once and used by all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tensorbp.algebra import Factor, GroupingConflict, Term, Unifier
 from tensorbp.expression.einsum import Einsum, is_view, term_of
@@ -28,11 +28,13 @@ class Contraction:
         path: the pairs.
         follows_graph: whether the path takes the fused einsums one after the other, as the
             elimination order made them, rather than across.
+        origins: for each factor the einsums that it was in before they were fused, outermost first.
     """
 
     term: Term[Expression]
     path: Path
     follows_graph: bool
+    origins: tuple[tuple[Expression, ...], ...]
 
     @property
     def flops(self) -> int:
@@ -47,7 +49,7 @@ def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
         if _is_product(node):
             term = term_of(node)
             path = best_path(Network.of(term), in_sequence(len(term.factors)))
-            contractions[node] = Contraction(term, path, True)
+            contractions[node] = Contraction(term, path, True, ((node,),) * len(term.factors))
     return contractions
 
 
@@ -102,7 +104,7 @@ class _Fusion:
         """Take in a node, by itself; what it reads twice is fused only where that is cheaper."""
         term = term_of(node)
         path = best_path(Network.of(term), in_sequence(len(term.factors)), self.finders)
-        self.alone[node] = Contraction(term, path, True)
+        self.alone[node] = Contraction(term, path, True, ((node,),) * len(term.factors))
         twice = {each for each in node.operands if node.operands.count(each) > 1}
         if any(self.is_absorbed(each) for each in twice):
             parts = {each for each in node.operands if self.is_absorbed(each)}
@@ -114,14 +116,15 @@ class _Fusion:
         """Return the fused product of a node with the best order that is found for it."""
         fused = self.fused(node)
         path = best_path(Network.of(fused.term), fused.path, self.finders)
-        return Contraction(fused.term, path, path == fused.path)
+        return replace(fused, path=path, follows_graph=path == fused.path)
 
     def fused(self, node: Expression) -> Contraction:
         """Return a node together with all that it absorbs, contracted one after the other."""
         unifier = Unifier({})
         factors: list[Factor[Expression]] = []
+        origins: list[tuple[Expression, ...]] = []
         done: list[_Piece] = []
-        pending = [_Piece(self._apart(node, unifier), self.alone[node].path)]
+        pending = [_Piece(self._apart(node, unifier), self.alone[node].path, (node,))]
         root, coefficient = pending[0].term, pending[0].term.coefficient
         while pending:
             piece = pending[-1]
@@ -138,11 +141,13 @@ class _Fusion:
                     self.kept.add(factor.value)
                 else:
                     coefficient *= inner.coefficient
-                    pending.append(_Piece(inner, self.alone[factor.value].path))
+                    lineage = (*piece.lineage, factor.value)
+                    pending.append(_Piece(inner, self.alone[factor.value].path, lineage))
                     piece.operands.append(pending[-1])
                     continue
             piece.operands.append(len(factors))
             factors.append(factor)
+            origins.append(piece.lineage)
         whole = Term.of(
             coefficient,
             [Factor(each.value, unifier.expand_all(each.dimensions)) for each in factors],
@@ -151,7 +156,7 @@ class _Fusion:
             unifier.sizes,
             unused=unifier.expand(tuple(unifier.sizes)),
         )
-        return Contraction(whole, _joined_path(done, len(factors)), True)
+        return Contraction(whole, _joined_path(done, len(factors)), True, tuple(origins))
 
     def _apart(self, node: Expression, unifier: Unifier) -> Term[Expression]:
         """Return a node's product with axes of its own, which the unifier learns."""
@@ -166,9 +171,10 @@ def _is_product(node: Expression) -> bool:
 class _Piece:
     """An einsum among those that are fused: its operands are factors, by number, or pieces."""
 
-    def __init__(self, term: Term[Expression], path: Path) -> None:
+    def __init__(self, term: Term[Expression], path: Path, lineage: tuple[Expression, ...]) -> None:
         self.term = term
         self.path = path
+        self.lineage = lineage
         self.operands: list[int | _Piece] = []
         self.result = -1
 

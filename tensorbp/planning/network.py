@@ -16,7 +16,7 @@ __all__ = [
     "Network",
     "Path",
     "SelectionAxes",
-    "contraction_flops",
+    "contraction_cost",
     "in_sequence",
     "pair_flops",
 ]
@@ -34,13 +34,11 @@ class Moves(Generic[Axes]):
 
     Attributes:
         determined: the axes that the others determine.
-        is_view: whether taking by it makes a view of a padded tensor.
-        is_inside: whether nothing need be padded.
+        is_view: whether taking by it makes a view.
     """
 
     determined: Axes
     is_view: bool
-    is_inside: bool
 
 
 class SelectionAxes(frozenset[Axis]):
@@ -68,7 +66,7 @@ class SelectionAxes(frozenset[Axis]):
         selection = factor.value.operator
         assert isinstance(selection, Selection)
         result = SelectionAxes(factor.axes)
-        result.moves = Moves(frozenset(determined), selection.is_view, selection.is_inside)
+        result.moves = Moves(frozenset(determined), selection.is_view)
         return result
 
 
@@ -82,15 +80,15 @@ def pair_flops(volume: int, sums: bool) -> int:
     return volume * (2 if sums else 1)
 
 
-def contraction_flops(
+def contraction_cost(
     volume: Callable[[Axes], int],
     one: Axes,
     other: Axes,
     kept: Axes,
     moves_one: Moves[Axes] | None,
     moves_other: Moves[Axes] | None,
-) -> int:
-    """Return the FLOPs of a pair: of a selection and a tensor, or of two tensors.
+) -> tuple[int, int]:
+    """Return the FLOPs of a pair, and how many numbers it writes.
 
     A selection is applied where the tensor has all of the axes that it determines, or none;
     elsewhere it is written out first, and so is one of two selections that meet.
@@ -105,31 +103,34 @@ def contraction_flops(
     """
     both = one | other
     if moves_one is None and moves_other is None:
-        return pair_flops(volume(both), both != kept)
+        return pair_flops(volume(both), both != kept), volume(kept)
     written_one = 0 if moves_one is None else volume(one)
     written_other = 0 if moves_other is None else volume(other)
-    flops = [pair_flops(volume(both), both != kept) + written_one + written_other]
+    written_out = written_one + written_other
+    costs = [(pair_flops(volume(both), both != kept) + written_out, volume(kept) + written_out)]
     for moves, selection, tensor, written in (
         (moves_one, one, other, written_other),
         (moves_other, other, one, written_one),
     ):
         if moves is not None and moves.determined & tensor in (one ^ one, moves.determined):
-            flops.append(_selecting_flops(volume, moves, selection, tensor, kept) + written)
-    return min(flops)
+            flops, numbers = _selecting_cost(volume, moves, selection, tensor, kept)
+            costs.append((flops + written, numbers + written))
+    return min(costs)
 
 
-def _selecting_flops(
+def _selecting_cost(
     volume: Callable[[Axes], int], moves: Moves[Axes], selection: Axes, tensor: Axes, kept: Axes
-) -> int:
-    """Return the operations of applying a selection: one for each number moved or added.
+) -> tuple[int, int]:
+    """Return the operations, one for each number moved or added, and the numbers written.
 
-    A view moves nothing, but the tensor that has to be padded for it.
+    A view moves nothing. That the tensor may have to be padded for it, once for all the windows, is
+    left to the step.
     """
     free = (selection | tensor) ^ moves.determined
     is_taken = moves.determined & tensor == moves.determined
     if moves.is_view and is_taken and kept == free and selection & tensor == moves.determined:
-        return 0 if moves.is_inside else volume(tensor)
-    return max(volume(free), volume(kept))
+        return 0, 0
+    return max(volume(free), volume(kept)), volume(kept)
 
 
 def _moves(axes: frozenset[Axis]) -> Moves[frozenset[Axis]] | None:
@@ -198,8 +199,9 @@ class Network:
         """
         flops = written = 0
         for one, other, kept in self.contractions(path):
-            flops += contraction_flops(self.volume, one, other, kept, _moves(one), _moves(other))
-            written += self.volume(kept)
+            pair = contraction_cost(self.volume, one, other, kept, _moves(one), _moves(other))
+            flops += pair[0]
+            written += pair[1]
         return flops, written
 
     def flops(self, path: Path) -> int:

@@ -73,7 +73,12 @@ class _Pairing:
 
     def _contract(self, contraction: Contraction, label: str | None) -> Expression:
         term = contraction.term
-        tensors = [_Tensor.of(self.rewritten[f.value], f, k) for k, f in enumerate(term.factors)]
+        tensors = [
+            _Tensor.of(self.rewritten[factor.value], factor, k, origin)
+            for k, (factor, origin) in enumerate(
+                zip(term.factors, contraction.origins, strict=True)
+            )
+        ]
         if len(tensors) == 1:
             only = Factor(tensors[0].value, term.factors[0].dimensions)
             return _node(Term.of(term.coefficient, [only], term.output, (), term.sizes))
@@ -97,7 +102,7 @@ class _Pairing:
                 joined = self._joined(a, b, uses, term, order, term.coefficient)
             else:
                 joined = self._joined(a, b, uses, term)
-            self._label(joined.value, label)
+            self._label(joined.value, self._given_labels.get(joined.origin[-1], label))
             tensors.append(joined)
         final = tensors[-1].factor
         return contract(Term.of(1, [final], term.output, (), term.sizes))
@@ -109,7 +114,7 @@ class _Pairing:
             return tensor
         output = [(axis,) for axis in kept]
         value = contract(Term.of(1, [tensor.factor], output, (), term.sizes))
-        return _Tensor(value, Factor(value, tuple(output)), kept, tensor.leaves)
+        return _Tensor(value, Factor(value, tuple(output)), kept, tensor.leaves, tensor.origin)
 
     def _joined(
         self,
@@ -138,13 +143,18 @@ class _Pairing:
             )
             if key:
                 self._shared[key] = (value, tuple([number[axis] for axis in axes]))
-        return _Tensor(value, Factor(value, tuple([(axis,) for axis in axes])), axes, leaves)
+        origin = tuple([x for x, y in zip(a.origin, b.origin, strict=False) if x is y])
+        factor = Factor(value, tuple([(axis,) for axis in axes]))
+        return _Tensor(value, factor, axes, leaves, origin)
 
 
 class _Tensor:
-    """An intermediate: its value, how it takes part in the product, and what went into it."""
+    """An intermediate: its value, how it takes part in the product, and what went into it.
 
-    __slots__ = ("axes", "factor", "leaves", "value")
+    Its origin are the einsums that all of it was in before they were fused, outermost first.
+    """
+
+    __slots__ = ("axes", "factor", "leaves", "origin", "value")
 
     def __init__(
         self,
@@ -152,14 +162,21 @@ class _Tensor:
         factor: Factor[Expression],
         axes: tuple[Axis, ...],
         leaves: tuple[tuple[int, int], ...],
+        origin: tuple[Expression, ...],
     ) -> None:
         self.value, self.factor, self.axes, self.leaves = value, factor, axes, leaves
+        self.origin = origin
 
     @staticmethod
-    def of(value: Expression, factor: Factor[Expression], position: int) -> _Tensor:
+    def of(
+        value: Expression,
+        factor: Factor[Expression],
+        position: int,
+        origin: tuple[Expression, ...],
+    ) -> _Tensor:
         axes = tuple(dict.fromkeys(factor.axes))
         leaf = (value.serial, position)
-        return _Tensor(value, Factor(value, factor.dimensions), axes, (leaf,))
+        return _Tensor(value, Factor(value, factor.dimensions), axes, (leaf,), origin)
 
 
 def _node(term: Term[Expression]) -> Expression:

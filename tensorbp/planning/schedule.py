@@ -63,13 +63,29 @@ class Schedule:
         """Return the bytes that a node's value takes of its own."""
         if self._is_view(node) or isinstance(node.operator, Seed):
             return 0
+        if self._is_padded(node) and isinstance(node.operator, Selected):
+            return node.operator.padded * self.item_bytes
         if getattr(node.operator, "kind", "real") == "integer":
             return node.size * 8
         return node.size * self.item_bytes
 
     def _is_view(self, node: Expression) -> bool:
         """Say whether a node's value has no memory of its own; a result always has."""
-        return is_free(node) and node not in self._results
+        operator = node.operator
+        is_window = isinstance(operator, Selected) and operator.is_view and not operator.padded
+        return (is_window or is_free(node)) and node not in self._results
+
+    def _is_padded(self, node: Expression) -> bool:
+        """Say whether a node's value is a view of its operand's padded copy."""
+        operator = node.operator
+        return isinstance(operator, Selected) and operator.is_view and node not in self._results
+
+    def _unfolded_bytes(self, node: Expression) -> int:
+        """Return what a product takes while it is computed: windows are written out for it."""
+        if not isinstance(node.operator, Einsum) or len(node.operands) < 2:
+            return 0
+        windows = [each for each in set(node.operands) if self._is_padded(each)]
+        return sum(each.size for each in windows) * self.item_bytes
 
     def _peak_bytes(self) -> int:
         """Walk through the steps and keep account of what is alive.
@@ -88,7 +104,7 @@ class Schedule:
         for position, node in enumerate(self.nodes):
             if not isinstance(node.operator, Variable):
                 alive += self.bytes_of(node)
-                peak = max(peak, alive)
+                peak = max(peak, alive + self._unfolded_bytes(node))
             for freed in {base[each] for each in node.operands}:
                 if last_use[freed] == position and not isinstance(freed.operator, Variable):
                     alive -= self.bytes_of(freed)

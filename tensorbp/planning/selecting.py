@@ -27,7 +27,7 @@ from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import constant
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
-from tensorbp.expression.selection import Selection, determined_by
+from tensorbp.expression.selection import Affine, Selection, determined_by
 
 __all__ = ["Applied", "Selected", "SummedUp", "gathered", "joined", "selecting_operand"]
 
@@ -86,10 +86,26 @@ class Selected:
     @property
     def flops(self) -> int:
         """One for each number that is moved or added; a view moves what is padded for it."""
-        if self.gathers and all(each.selection.is_view for each in self.selections):
-            is_inside = all(each.selection.is_inside for each in self.selections)
-            return 0 if is_inside else prod(shape_of(self.factor, self.sizes))
-        return max(self.moved, prod(self.shape()))
+        return self.padded if self.is_view else max(self.moved, prod(self.shape()))
+
+    @property
+    def is_view(self) -> bool:
+        """Whether the result is a view of the tensor, which may have to be padded first."""
+        taken = self.gathers and all(each.selection.is_view for each in self.selections)
+        return taken and self.coefficient == 1
+
+    @property
+    def padded(self) -> int:
+        """How many numbers the padded tensor has; none where it need not be padded."""
+        sizes = dict(enumerate(self.sizes))
+        reaches = [each for each in self.selections if not each.selection.is_inside]
+        for each in reaches:
+            rule = each.selection
+            assert isinstance(rule, Affine)
+            axis, *rest = each.determined
+            sizes |= {axis: max(rule.size, rule.highest + 1) - min(0, rule.lowest)}
+            sizes |= dict.fromkeys(rest, 1)
+        return prod(shape_of(self.factor, sizes)) if reaches else 0
 
     @property
     def moved(self) -> int:
