@@ -19,7 +19,9 @@ __all__ = ["eliminate"]
 
 def eliminate(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="A JSON file of graphs by name; - is standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="A JSON file of graphs by name; - is standard input.")
+    ],
     seed: Seed = 0,
     time: Annotated[
         float,

@@ -15,6 +15,7 @@ from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
 from tensorbp.planning.network import Network, Path, in_sequence
+from tensorbp.planning.sharing import shared_flops, twin_path
 
 __all__ = ["Contraction", "fuse", "plain"]
 
@@ -38,8 +39,8 @@ class Contraction:
 
     @property
     def flops(self) -> int:
-        """The FLOPs of all pairs."""
-        return Network.of(self.term).flops(self.path)
+        """The FLOPs of all pairs, equal ones counted once."""
+        return shared_flops(self.term, self.path)
 
 
 def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
@@ -116,6 +117,9 @@ class _Fusion:
         """Return the fused product of a node with the best order that is found for it."""
         fused = self.fused(node)
         path = best_path(Network.of(fused.term), fused.path, self.finders)
+        twin = twin_path(fused.term, self.finders)
+        if twin is not None:
+            path = min((path, twin), key=lambda each: shared_flops(fused.term, each))
         return replace(fused, path=path, follows_graph=path == fused.path)
 
     def fused(self, node: Expression) -> Contraction:

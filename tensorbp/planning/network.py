@@ -18,6 +18,7 @@ __all__ = [
     "SelectionAxes",
     "contraction_cost",
     "in_sequence",
+    "pair_costs",
     "pair_flops",
 ]
 
@@ -207,6 +208,13 @@ class Network:
     def flops(self, path: Path) -> int:
         """Return the FLOPs of a path."""
         return self.cost(path)[0]
+
+
+def pair_costs(network: Network, path: Path) -> Iterator[tuple[int, frozenset[Axis]]]:
+    """Yield, for each pair of a path, its FLOPs and the axes of its result."""
+    for one, other, kept in network.contractions(path):
+        pair = contraction_cost(network.volume, one, other, kept, _moves(one), _moves(other))
+        yield pair[0], kept
 
 
 def in_sequence(count: int, backwards: bool = False) -> Path:

@@ -16,13 +16,9 @@ from tensorbp.expression.node import Expression
 from tensorbp.planning.fusion import Contraction
 from tensorbp.planning.network import Network, SelectionAxes
 from tensorbp.planning.selecting import gathered, joined, selecting_operand
+from tensorbp.planning.sharing import Key, Leaves, intermediate_key
 
 __all__ = ["pair"]
-
-Key = tuple[object, ...]
-
-SHARED_LIMIT = 16
-"""Intermediates of more factors than this are shared only if the same tree made them."""
 
 
 def pair(
@@ -129,7 +125,7 @@ class _Pairing:
         a, b = sorted((a, b), key=lambda each: each.value.serial)
         kept = [axis for axis in dict.fromkeys((*a.axes, *b.axes)) if uses[axis] > 1]
         leaves = a.leaves + b.leaves
-        key, number = _key(leaves, kept, term, coefficient)
+        key, number = intermediate_key(leaves, kept, term, coefficient)
         known = self._shared.get(key) if key else None
         if known is not None:
             named = {number[axis]: axis for axis in kept}
@@ -161,7 +157,7 @@ class _Tensor:
         value: Expression,
         factor: Factor[Expression],
         axes: tuple[Axis, ...],
-        leaves: tuple[tuple[int, int], ...],
+        leaves: Leaves,
         origin: tuple[Expression, ...],
     ) -> None:
         self.value, self.factor, self.axes, self.leaves = value, factor, axes, leaves
@@ -183,32 +179,3 @@ def _node(term: Term[Expression]) -> Expression:
     """Return a product of one or two tensors, of which one may be a selection."""
     position = selecting_operand(term)
     return contract(term) if position is None else joined(term, position)
-
-
-def _key(
-    leaves: tuple[tuple[int, int], ...],
-    kept: Sequence[Axis],
-    term: Term[Expression],
-    coefficient: Number,
-) -> tuple[Key | None, dict[Axis, int]]:
-    """Return what an intermediate is known by: its factors, tied by axes, and what is left."""
-    number: dict[Axis, int] = {}
-    if len(leaves) > SHARED_LIMIT:
-        return None, number
-    ordered = sorted(leaves)
-    parts = tuple(
-        [
-            (
-                serial,
-                tuple(
-                    [
-                        tuple([number.setdefault(axis, len(number)) for axis in dimension])
-                        for dimension in term.factors[position].dimensions
-                    ]
-                ),
-            )
-            for serial, position in ordered
-        ]
-    )
-    sizes = tuple([term.sizes[axis] for axis in number])
-    return (parts, frozenset([number[axis] for axis in kept]), sizes, coefficient), number
