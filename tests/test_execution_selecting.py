@@ -14,7 +14,7 @@ import tensorbp as tb
 from tensorbp.algebra import Factor, Term, letter
 from tensorbp.expression.einsum import product
 from tensorbp.expression.selection import Affine
-from tensorbp.layers.labels import OneHot
+from tensorbp.layers.moving.labels import OneHot
 
 SIZES = (2, 3, 4, 5, 6, 7, 1)
 """The sizes of the axes that networks are drawn from."""

@@ -33,16 +33,16 @@ from tensorbp.layers import (
 )
 from tensorbp.layers.along import along
 from tensorbp.layers.arithmetic import Add, Multiply, Scale
-from tensorbp.layers.classification_losses import SoftmaxCrossEntropy
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
-from tensorbp.layers.labels import OneHot
 from tensorbp.layers.linear import Bias, Linear
-from tensorbp.layers.normalization import LayerNorm, RmsNorm, Standardize
+from tensorbp.layers.losses.classification import SoftmaxCrossEntropy
+from tensorbp.layers.losses.regression import MeanSquaredError
+from tensorbp.layers.moving.labels import OneHot
+from tensorbp.layers.moving.shape import Flatten, Reshape, Transpose
+from tensorbp.layers.normalization.standardization import LayerNorm, RmsNorm, Standardize
 from tensorbp.layers.plugin import LAYERS
 from tensorbp.layers.reduction import Mean, Sum
-from tensorbp.layers.regression_losses import MeanSquaredError
-from tensorbp.layers.shape import Flatten, Reshape, Transpose
 from tensorbp.layers.softmax import LogSumExp, Softmax
 from tensorbp.testing import Case
 

@@ -10,13 +10,12 @@ import pytest
 import tensorbp as tb
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.layers.attention import ScaledDotProductAttention
-from tensorbp.layers.experts import MixtureOfExperts
-from tensorbp.layers.feed_forward import FeedForward
-from tensorbp.layers.low_rank import LoraLinear
-from tensorbp.layers.masks import CausalMask, MaskedSoftmax, PaddingMask
-from tensorbp.layers.multi_head_attention import MultiHeadAttention
-from tensorbp.layers.positions import (
+from tensorbp.layers.attention.dot_product import ScaledDotProductAttention
+from tensorbp.layers.attention.experts import MixtureOfExperts
+from tensorbp.layers.attention.feed_forward import FeedForward
+from tensorbp.layers.attention.masks import CausalMask, MaskedSoftmax, PaddingMask
+from tensorbp.layers.attention.multi_head import MultiHeadAttention
+from tensorbp.layers.attention.positions import (
     Alibi,
     AlibiTable,
     LearnedPositions,
@@ -26,8 +25,13 @@ from tensorbp.layers.positions import (
     SinusoidalTable,
     alibi_slopes,
 )
+from tensorbp.layers.attention.transformer import (
+    GptBlock,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+)
+from tensorbp.layers.low_rank import LoraLinear
 from tensorbp.layers.tables import Table
-from tensorbp.layers.transformer import GptBlock, TransformerDecoderLayer, TransformerEncoderLayer
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(5)

@@ -9,7 +9,7 @@ from torch_oracle import Tensors, assert_equals_torch
 import tensorbp as tb
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Shape
-from tensorbp.layers.class_token import ClassToken
+from tensorbp.layers.attention.class_token import ClassToken
 
 
 @pytest.mark.parametrize("tokens", [1, 2])

@@ -14,9 +14,9 @@ import pytest
 import tensorbp as tb
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
-from tensorbp.layers.separable_convolution import DepthwiseConv2d, SeparableConv2d
-from tensorbp.layers.transposed_convolution import ConvTranspose1d, ConvTranspose2d
+from tensorbp.layers.convolution.convolution import Conv1d, Conv2d, Conv3d
+from tensorbp.layers.convolution.separable import DepthwiseConv2d, SeparableConv2d
+from tensorbp.layers.convolution.transposed import ConvTranspose1d, ConvTranspose2d
 from tensorbp.planning import Plan
 from tensorbp.testing import Case
 

@@ -15,8 +15,8 @@ from tensorbp.layers.bilinear import Bilinear, TensorProduct
 from tensorbp.layers.fourier_features import FourierFeatures
 from tensorbp.layers.gates import GatedLinear, Glu, Highway, Prelu, SqueezeExcite, Swiglu
 from tensorbp.layers.graph_convolution import GraphConvolution
+from tensorbp.layers.pooling.sets import SetPool
 from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
-from tensorbp.layers.set_pool import SetPool
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)

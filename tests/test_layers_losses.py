@@ -11,29 +11,29 @@ import pytest
 import tensorbp as tb
 from tensorbp.expression.layer import Layer, Shape
 from tensorbp.expression.node import Expression
-from tensorbp.layers.binary_losses import BinaryCrossEntropy, FocalLoss
-from tensorbp.layers.class_targets import ClassTargets, ClassWeights
-from tensorbp.layers.classification_losses import (
+from tensorbp.layers.losses.binary import BinaryCrossEntropy, FocalLoss
+from tensorbp.layers.losses.class_targets import ClassTargets, ClassWeights
+from tensorbp.layers.losses.classification import (
     NllLoss,
     SoftmaxCrossEntropy,
     SoftmaxCrossEntropyOneHot,
     SoftmaxFocalLoss,
 )
-from tensorbp.layers.embedding_losses import (
+from tensorbp.layers.losses.likelihood import (
+    GaussianNllLoss,
+    KlDivergence,
+    PoissonNllLoss,
+    StudentTNllLoss,
+)
+from tensorbp.layers.losses.margin import MultiMarginLoss
+from tensorbp.layers.losses.regression import HuberLoss, L1Loss, QuantileLoss, SmoothL1Loss
+from tensorbp.layers.losses.vectors import (
     ContrastiveLoss,
     CosineEmbeddingLoss,
     CosineSimilarity,
     InfoNceLoss,
     TripletMarginLoss,
 )
-from tensorbp.layers.likelihood_losses import (
-    GaussianNllLoss,
-    KlDivergence,
-    PoissonNllLoss,
-    StudentTNllLoss,
-)
-from tensorbp.layers.margin_losses import MultiMarginLoss
-from tensorbp.layers.regression_losses import HuberLoss, L1Loss, QuantileLoss, SmoothL1Loss
 from tensorbp.testing import checks
 
 WEIGHT = (1.0, 2.0, 0.5, 3.0)

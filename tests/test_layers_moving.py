@@ -12,8 +12,8 @@ import tensorbp as tb
 from tensorbp.errors import LayerError, ShapeError
 from tensorbp.expression.indexing import Concatenate
 from tensorbp.expression.layer import Layer
-from tensorbp.layers.labelled import ScatterAdd, Take, TakeAlong
-from tensorbp.layers.moving import (
+from tensorbp.layers.moving.labelled import ScatterAdd, Take, TakeAlong
+from tensorbp.layers.moving.parts import (
     Chunk,
     ExpandDims,
     Flip,
@@ -25,7 +25,7 @@ from tensorbp.layers.moving import (
     Stack,
     Tile,
 )
-from tensorbp.layers.triangles import CumulativeSum, Tril, Triu
+from tensorbp.layers.moving.triangles import CumulativeSum, Tril, Triu
 
 Array = Any
 SHAPE = (3, 5, 1, 7)

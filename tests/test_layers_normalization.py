@@ -11,16 +11,21 @@ import pytest
 import tensorbp as tb
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer, Parameter, Shape
-from tensorbp.layers.channel_normalization import (
+from tensorbp.layers.normalization.channels import (
     BatchNorm,
     BatchNormInference,
     GroupNorm,
     InstanceNorm,
 )
-from tensorbp.layers.local_response_normalization import LocalResponseNorm
-from tensorbp.layers.lp_normalization import LpLength, LpNormalize
-from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, Standardize
-from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
+from tensorbp.layers.normalization.lengths import LpLength, LpNormalize
+from tensorbp.layers.normalization.local_response import LocalResponseNorm
+from tensorbp.layers.normalization.standardization import (
+    InverseDeviation,
+    LayerNorm,
+    RmsNorm,
+    Standardize,
+)
+from tensorbp.layers.normalization.weights import SpectralNorm, WeightNorm
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)

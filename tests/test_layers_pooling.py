@@ -11,24 +11,24 @@ import pytest
 import tensorbp as tb
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.layers.average_pooling import (
+from tensorbp.layers.convolution.padding import Pad
+from tensorbp.layers.convolution.unfolding import Fold, PixelShuffle, PixelUnshuffle, Unfold
+from tensorbp.layers.convolution.upsampling import Upsample
+from tensorbp.layers.extrema import Max, Min
+from tensorbp.layers.pooling.average import (
     AdaptiveAvgPool2d,
     AvgPool1d,
     AvgPool2d,
     GlobalAvgPool,
 )
-from tensorbp.layers.extrema import Max, Min
-from tensorbp.layers.lp_pooling import LpPool1d
-from tensorbp.layers.maximum_pooling import (
+from tensorbp.layers.pooling.lengths import LpPool1d
+from tensorbp.layers.pooling.maximum import (
     AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
     GlobalMaxPool,
     MaxPool1d,
     MaxPool2d,
 )
-from tensorbp.layers.padding import Pad
-from tensorbp.layers.unfolding import Fold, PixelShuffle, PixelUnshuffle, Unfold
-from tensorbp.layers.upsampling import Upsample
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)

@@ -12,9 +12,9 @@ import pytest
 import tensorbp as tb
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Layer
-from tensorbp.layers.cells import GruCell, LstmCell, RnnCell
-from tensorbp.layers.embedding import Embedding
-from tensorbp.layers.recurrent import Gru, Lstm, Recurrent, Rnn
+from tensorbp.layers.moving.embedding import Embedding
+from tensorbp.layers.recurrence.cells import GruCell, LstmCell, RnnCell
+from tensorbp.layers.recurrence.sequences import Gru, Lstm, Recurrent, Rnn
 
 TIMES = (8, 16, 24)
 

@@ -130,7 +130,10 @@ def test_names_in_a_block_are_looked_up_there_and_then_in_the_model() -> None:
     }
     shadowed = BLOCK.replace("name: up", "name: first").replace("up.W", "first.W")
     inside = model(FIRST + "- {type: narrow}\n", shadowed.replace("units: 5", "units: 3"))
-    assert shared(inside) == {"narrow1.down.W": "narrow1.first.W.T", "narrow1.out.b": "narrow1.first.b"}
+    assert shared(inside) == {
+        "narrow1.down.W": "narrow1.first.W.T",
+        "narrow1.out.b": "narrow1.first.b",
+    }
 
 
 def test_a_block_uses_all_parameters_of_another_use() -> None:

@@ -13,14 +13,18 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch_oracle import Tensors, assert_equals_torch
 
-from tensorbp.layers.attention import ScaledDotProductAttention
-from tensorbp.layers.experts import MixtureOfExperts
-from tensorbp.layers.feed_forward import FeedForward
+from tensorbp.layers.attention.dot_product import ScaledDotProductAttention
+from tensorbp.layers.attention.experts import MixtureOfExperts
+from tensorbp.layers.attention.feed_forward import FeedForward
+from tensorbp.layers.attention.masks import MaskedSoftmax
+from tensorbp.layers.attention.multi_head import MultiHeadAttention
+from tensorbp.layers.attention.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
+from tensorbp.layers.attention.transformer import (
+    GptBlock,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+)
 from tensorbp.layers.low_rank import LoraLinear
-from tensorbp.layers.masks import MaskedSoftmax
-from tensorbp.layers.multi_head_attention import MultiHeadAttention
-from tensorbp.layers.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
-from tensorbp.layers.transformer import GptBlock, TransformerDecoderLayer, TransformerEncoderLayer
 
 RANDOM = np.random.default_rng(3)
 QUERY, KEY, VALUE = (2, 1, 3, 4), (2, 1, 5, 4), (2, 1, 5, 6)

@@ -11,9 +11,9 @@ from torch.nn import functional
 from torch_oracle import Tensors, assert_equals_torch
 
 from tensorbp.expression.layer import Shape
-from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
-from tensorbp.layers.separable_convolution import DepthwiseConv2d, SeparableConv2d
-from tensorbp.layers.transposed_convolution import (
+from tensorbp.layers.convolution.convolution import Conv1d, Conv2d, Conv3d
+from tensorbp.layers.convolution.separable import DepthwiseConv2d, SeparableConv2d
+from tensorbp.layers.convolution.transposed import (
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,

@@ -13,7 +13,7 @@ from torch_oracle import assert_equals_torch
 
 import tensorbp as tb
 from tensorbp.errors import LayerError
-from tensorbp.layers.embedding import Embedding, EmbeddingBag
+from tensorbp.layers.moving.embedding import Embedding, EmbeddingBag
 
 INDICES = np.array([[0, 2, 1, 2], [1, 1, 4, 0], [2, 2, 2, 2]])
 

@@ -26,8 +26,8 @@ from tensorbp.layers.gates import (
     Swiglu,
 )
 from tensorbp.layers.graph_convolution import GraphConvolution
+from tensorbp.layers.pooling.sets import SetPool
 from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
-from tensorbp.layers.set_pool import SetPool
 from tensorbp.testing import Case
 
 Function = Callable[[Any], torch.Tensor]

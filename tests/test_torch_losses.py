@@ -17,29 +17,22 @@ from torch.distributions import StudentT
 from torch_oracle import assert_equals_torch
 
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.layers.binary_losses import BinaryCrossEntropy, FocalLoss, LogisticLoss
-from tensorbp.layers.classification_losses import (
+from tensorbp.layers.losses.binary import BinaryCrossEntropy, FocalLoss, LogisticLoss
+from tensorbp.layers.losses.classification import (
     NllLoss,
     SoftmaxCrossEntropy,
     SoftmaxCrossEntropyOneHot,
     SoftmaxFocalLoss,
 )
-from tensorbp.layers.embedding_losses import (
-    ContrastiveLoss,
-    CosineEmbeddingLoss,
-    CosineSimilarity,
-    InfoNceLoss,
-    TripletMarginLoss,
-)
-from tensorbp.layers.likelihood_losses import (
+from tensorbp.layers.losses.likelihood import (
     GaussianNllLoss,
     KlDivergence,
     PoissonNllLoss,
     StudentTNllLoss,
     XLogX,
 )
-from tensorbp.layers.margin_losses import HingeLoss, MultiMarginLoss, SquaredHingeLoss
-from tensorbp.layers.regression_losses import (
+from tensorbp.layers.losses.margin import HingeLoss, MultiMarginLoss, SquaredHingeLoss
+from tensorbp.layers.losses.regression import (
     HuberLoss,
     L1Loss,
     LogCosh,
@@ -47,6 +40,13 @@ from tensorbp.layers.regression_losses import (
     MeanSquaredError,
     QuantileLoss,
     SmoothL1Loss,
+)
+from tensorbp.layers.losses.vectors import (
+    ContrastiveLoss,
+    CosineEmbeddingLoss,
+    CosineSimilarity,
+    InfoNceLoss,
+    TripletMarginLoss,
 )
 
 Tensors = dict[str, torch.Tensor]

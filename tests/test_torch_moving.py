@@ -13,9 +13,9 @@ from torch_oracle import assert_equals_torch
 from tensorbp.expression.indexing import Concatenate
 from tensorbp.expression.layer import Composite, Layer, Shape
 from tensorbp.expression.node import Expression
-from tensorbp.layers.labelled import ScatterAdd, Take, TakeAlong
-from tensorbp.layers.moving import Chunk, Flip, RepeatInterleave, Roll, Slice, Stack, Tile
-from tensorbp.layers.triangles import CumulativeSum, Tril, Triu
+from tensorbp.layers.moving.labelled import ScatterAdd, Take, TakeAlong
+from tensorbp.layers.moving.parts import Chunk, Flip, RepeatInterleave, Roll, Slice, Stack, Tile
+from tensorbp.layers.moving.triangles import CumulativeSum, Tril, Triu
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from torch.nn import functional
 from torch_oracle import Tensors, assert_equals_torch
 
 from tensorbp.expression.layer import Shape
-from tensorbp.layers.channel_normalization import (
+from tensorbp.layers.normalization.channels import (
     BatchNorm,
     BatchNormInference,
     GroupNorm,
     InstanceNorm,
 )
-from tensorbp.layers.local_response_normalization import LocalResponseNorm
-from tensorbp.layers.lp_normalization import LpLength, LpNormalize
-from tensorbp.layers.normalization import LayerNorm, RmsNorm
-from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
+from tensorbp.layers.normalization.lengths import LpLength, LpNormalize
+from tensorbp.layers.normalization.local_response import LocalResponseNorm
+from tensorbp.layers.normalization.standardization import LayerNorm, RmsNorm
+from tensorbp.layers.normalization.weights import SpectralNorm, WeightNorm
 
 SHAPES: list[Shape] = [(3, 4), (2, 3, 4), (2, 3, 4, 5), (2, 3, 2, 4, 2)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -12,8 +12,10 @@ from torch_oracle import Tensors, assert_equals_torch
 
 import tensorbp as tb
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.layers import average_pooling, lp_pooling, maximum_pooling
 from tensorbp.layers.extrema import Max, Min
+from tensorbp.layers.pooling import average as average_pooling
+from tensorbp.layers.pooling import lengths as lp_pooling
+from tensorbp.layers.pooling import maximum as maximum_pooling
 
 Arguments = dict[str, Any]
 Case = tuple[Shape, Arguments]

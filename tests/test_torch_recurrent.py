@@ -11,8 +11,8 @@ from torch.func import functional_call
 from torch_oracle import assert_equals_torch
 
 from tensorbp.expression.layer import Shape
-from tensorbp.layers.cells import Cell, GruCell, LstmCell, RnnCell
-from tensorbp.layers.recurrent import Gru, Lstm, Recurrent, Rnn
+from tensorbp.layers.recurrence.cells import Cell, GruCell, LstmCell, RnnCell
+from tensorbp.layers.recurrence.sequences import Gru, Lstm, Recurrent, Rnn
 
 TORCH: dict[str, Callable[..., torch.nn.Module]] = {
     "rnn": torch.nn.RNN,

@@ -11,9 +11,9 @@ from torch.nn import functional
 from torch_oracle import Tensors, assert_equals_torch
 
 from tensorbp.expression.layer import Layer, Shape
-from tensorbp.layers.padding import Pad
-from tensorbp.layers.unfolding import Fold, PixelShuffle, PixelUnshuffle, Unfold
-from tensorbp.layers.upsampling import Upsample
+from tensorbp.layers.convolution.padding import Pad
+from tensorbp.layers.convolution.unfolding import Fold, PixelShuffle, PixelUnshuffle, Unfold
+from tensorbp.layers.convolution.upsampling import Upsample
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 

@@ -8,32 +8,28 @@ from tensorbp.expression.indexing import Concatenate
 from tensorbp.expression.layer import Layer
 from tensorbp.layers.activations import ELEMENTWISE
 from tensorbp.layers.arithmetic import Add, Multiply, Scale
-from tensorbp.layers.attention import ScaledDotProductAttention
-from tensorbp.layers.average_pooling import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AvgPool1d,
-    AvgPool2d,
-    AvgPool3d,
-    GlobalAvgPool,
+from tensorbp.layers.attention.class_token import ClassToken
+from tensorbp.layers.attention.dot_product import ScaledDotProductAttention
+from tensorbp.layers.attention.experts import MixtureOfExperts
+from tensorbp.layers.attention.feed_forward import FeedForward
+from tensorbp.layers.attention.masks import MaskedSoftmax, PaddingMask
+from tensorbp.layers.attention.multi_head import MultiHeadAttention
+from tensorbp.layers.attention.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
+from tensorbp.layers.attention.transformer import (
+    GptBlock,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
 )
 from tensorbp.layers.bilinear import Bilinear, TensorProduct
-from tensorbp.layers.cells import GruCell, LstmCell, RnnCell
-from tensorbp.layers.channel_normalization import (
-    BatchNorm,
-    BatchNormInference,
-    GroupNorm,
-    InstanceNorm,
-)
-from tensorbp.layers.class_token import ClassToken
-from tensorbp.layers.convolution import Conv1d, Conv2d, Conv3d
+from tensorbp.layers.convolution.convolution import Conv1d, Conv2d, Conv3d
+from tensorbp.layers.convolution.padding import Pad
+from tensorbp.layers.convolution.separable import DepthwiseConv2d, SeparableConv2d
+from tensorbp.layers.convolution.transposed import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from tensorbp.layers.convolution.unfolding import Fold, PixelShuffle, PixelUnshuffle, Unfold
+from tensorbp.layers.convolution.upsampling import Upsample
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
-from tensorbp.layers.embedding import Embedding, EmbeddingBag
-from tensorbp.layers.experts import MixtureOfExperts
 from tensorbp.layers.extrema import Argmax, Argmin, Max, Min
-from tensorbp.layers.feed_forward import FeedForward
 from tensorbp.layers.fourier_features import FourierFeatures
 from tensorbp.layers.gates import (
     GatedLinear,
@@ -46,25 +42,13 @@ from tensorbp.layers.gates import (
     Swiglu,
 )
 from tensorbp.layers.graph_convolution import GraphConvolution
-from tensorbp.layers.labelled import ScatterAdd, Take, TakeAlong
-from tensorbp.layers.labels import OneHot
 from tensorbp.layers.linear import Bias, Linear
-from tensorbp.layers.local_response_normalization import LocalResponseNorm
-from tensorbp.layers.losses import LOSSES
+from tensorbp.layers.losses.catalogue import LOSSES
 from tensorbp.layers.low_rank import LoraLinear
-from tensorbp.layers.lp_normalization import LpLength, LpNormalize
-from tensorbp.layers.lp_pooling import LpPool1d, LpPool2d, LpPool3d
-from tensorbp.layers.masks import MaskedSoftmax, PaddingMask
-from tensorbp.layers.maximum_pooling import (
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d,
-    GlobalMaxPool,
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-)
-from tensorbp.layers.moving import (
+from tensorbp.layers.moving.embedding import Embedding, EmbeddingBag
+from tensorbp.layers.moving.labelled import ScatterAdd, Take, TakeAlong
+from tensorbp.layers.moving.labels import OneHot
+from tensorbp.layers.moving.parts import (
     Chunk,
     ExpandDims,
     Flip,
@@ -76,23 +60,48 @@ from tensorbp.layers.moving import (
     Stack,
     Tile,
 )
-from tensorbp.layers.multi_head_attention import MultiHeadAttention
-from tensorbp.layers.normalization import InverseDeviation, LayerNorm, RmsNorm, Standardize
-from tensorbp.layers.padding import Pad
-from tensorbp.layers.positions import Alibi, LearnedPositions, Rotary, SinusoidalPositions
+from tensorbp.layers.moving.shape import Flatten, Reshape, Transpose
+from tensorbp.layers.moving.triangles import CumulativeSum, Tril, Triu
+from tensorbp.layers.normalization.channels import (
+    BatchNorm,
+    BatchNormInference,
+    GroupNorm,
+    InstanceNorm,
+)
+from tensorbp.layers.normalization.lengths import LpLength, LpNormalize
+from tensorbp.layers.normalization.local_response import LocalResponseNorm
+from tensorbp.layers.normalization.standardization import (
+    InverseDeviation,
+    LayerNorm,
+    RmsNorm,
+    Standardize,
+)
+from tensorbp.layers.normalization.weights import SpectralNorm, WeightNorm
+from tensorbp.layers.pooling.average import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    GlobalAvgPool,
+)
+from tensorbp.layers.pooling.lengths import LpPool1d, LpPool2d, LpPool3d
+from tensorbp.layers.pooling.maximum import (
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    GlobalMaxPool,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
+from tensorbp.layers.pooling.sets import SetPool
 from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
-from tensorbp.layers.recurrent import Gru, Lstm, Rnn
+from tensorbp.layers.recurrence.cells import GruCell, LstmCell, RnnCell
+from tensorbp.layers.recurrence.sequences import Gru, Lstm, Rnn
 from tensorbp.layers.reduction import Mean, Sum
-from tensorbp.layers.separable_convolution import DepthwiseConv2d, SeparableConv2d
-from tensorbp.layers.set_pool import SetPool
-from tensorbp.layers.shape import Flatten, Reshape, Transpose
 from tensorbp.layers.softmax import LogSoftmax, LogSumExp, Softmax
-from tensorbp.layers.transformer import GptBlock, TransformerDecoderLayer, TransformerEncoderLayer
-from tensorbp.layers.transposed_convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from tensorbp.layers.triangles import CumulativeSum, Tril, Triu
-from tensorbp.layers.unfolding import Fold, PixelShuffle, PixelUnshuffle, Unfold
-from tensorbp.layers.upsampling import Upsample
-from tensorbp.layers.weight_normalization import SpectralNorm, WeightNorm
 from tensorbp.registry.hookspecs import hookimpl
 
 __all__ = ["LAYERS", "tensorbp_register_layers"]

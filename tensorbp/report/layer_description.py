@@ -10,12 +10,17 @@ from typing import Any
 from tensorbp.algebra import written
 from tensorbp.errors import LayerError
 from tensorbp.expression import Expression, jacobian, variable
+from tensorbp.expression.graph import topological_order
 from tensorbp.expression.layer import Example, Layer, Primitive, Shape
 from tensorbp.model.arguments import arguments
 from tensorbp.registry import PluginInfo
 from tensorbp.report.layer_list import kind_of
 
 __all__ = ["ArgumentDescription", "JacobianTerm", "LayerDescription", "describe"]
+
+
+LONGEST_FACTOR = 200
+"""A factor of a Jacobian is shown if it takes no more characters."""
 
 
 @dataclass(frozen=True)
@@ -178,10 +183,18 @@ def _worked_out(y: Expression, name: str, x: Expression) -> list[JacobianTerm]:
             str(term.coefficient),
             f"{','.join(written(factor.dimensions) for factor in term.factors)} -> "
             f"{written(term.output)}/{written(term.input)}".strip(),
-            tuple(repr(factor.value) for factor in term.factors),
+            tuple(_short(factor.value) for factor in term.factors),
         )
         for term in terms
     ]
+
+
+def _short(factor: Expression) -> str:
+    """Return an expression as it prints, or how large it is where nobody would read it."""
+    text = repr(factor)
+    if len(text) <= LONGEST_FACTOR:
+        return text
+    return f"an expression of {len(topological_order([factor]))} nodes"
 
 
 def _line_of_model(example: Example) -> str:

@@ -1,4 +1,4 @@
-"""The families of layers: each module is one, and its docstring says what it is about."""
+"""The families of layers: packages and modules, whose docstrings say what they are about."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tensorbp.expression.layer import Layer
 from tensorbp.registry import Registry
 
 __all__ = ["Family", "families"]
+
+PACKAGES = "tensorbp.layers."
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,12 @@ def families(registry: Registry) -> tuple[Family, ...]:
 
 
 def _title(layer: type[Layer]) -> str:
-    """Return the first line of the docstring of the layer's module, or else the module's name."""
-    module = sys.modules.get(layer.__module__)
-    first, _, _ = (getattr(module, "__doc__", None) or "").strip().partition("\n")
-    return first.removesuffix(".") or layer.__module__
+    """Return the first line of the docstring of the layer's family, or else the module's name.
+
+    A family is a package of `tensorbp.layers`, or a module that stands by itself.
+    """
+    name = layer.__module__
+    package, _, _ = name.rpartition(".")
+    family = sys.modules.get(package if package.startswith(PACKAGES) else name)
+    first, _, _ = (getattr(family, "__doc__", None) or "").strip().partition("\n")
+    return first.removesuffix(".") or name

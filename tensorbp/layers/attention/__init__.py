@@ -1,0 +1,1 @@
+"""Attention and transformers: masks, positions, heads, blocks, experts."""

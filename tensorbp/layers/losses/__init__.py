@@ -1,0 +1,1 @@
+"""Losses: one number for each sample, the mean over whatever axes a sample has."""

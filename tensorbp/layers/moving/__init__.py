@@ -1,0 +1,1 @@
+"""Numbers that are moved: shapes, parts and joins, and what labels name."""

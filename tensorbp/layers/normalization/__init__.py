@@ -1,0 +1,1 @@
+"""Normalisation: of features, of channels, of vectors, of weights."""

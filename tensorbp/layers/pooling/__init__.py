@@ -1,0 +1,1 @@
+"""Pools: of windows, of all of space, of sets."""

@@ -1,0 +1,1 @@
+"""Recurrent networks: cells, and cells unrolled over sequences."""
