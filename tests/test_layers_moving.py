@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from names import named
 
 import tensorbp as tb
 from tensorbp.errors import LayerError, ShapeError
@@ -55,7 +56,7 @@ SHAPE = (3, 5, 1, 7)
         (Triu(3), lambda x: np.triu(x, 3)),
         (CumulativeSum(1), lambda x: np.cumsum(x, 1)),
     ],
-    ids=str,
+    ids=named,
 )
 def test_values(layer: Layer, expected: Callable[[Array], Array]) -> None:
     array = np.random.default_rng(0).normal(size=SHAPE)

@@ -64,7 +64,7 @@ def test_memory_grows_in_line_with_time(layer: Recurrent) -> None:
     peaks = [language_model(layer, times).peak_bytes for times in TIMES]
     first, second = np.diff(peaks)
     assert first > 0
-    assert abs(first / second - 1) < 0.03
+    assert abs(first / second - 1) < 0.06
 
 
 @pytest.mark.parametrize("layer", [Lstm(5), Gru(5), Rnn(5)], ids=str)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from names import named
 from torch.nn import functional
 from torch_oracle import assert_equals_torch
 
@@ -85,7 +86,7 @@ def test_far_from_zero(rule: Elementwise, reference: Callable[[Any], torch.Tenso
         (Softshrink(), functional.softshrink, [-0.5, 0.5]),
         (Softsign(), functional.softsign, [0.0]),
     ],
-    ids=str,
+    ids=named,
 )
 def test_at_the_bends(
     rule: Elementwise, reference: Callable[[Any], torch.Tensor], bends: list[float]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from names import named
 from torch.nn import functional
 from torch_oracle import Tensors, assert_equals_torch
 
@@ -82,7 +83,7 @@ def test_fourier_features(shape: Shape) -> None:
         (Geglu(5), functional.gelu),
         (Swiglu(5), functional.silu),
     ],
-    ids=str,
+    ids=named,
 )
 def test_gated_linear_units(layer: GatedLinear, gate: Function) -> None:
     def reference(given: Tensors) -> torch.Tensor:

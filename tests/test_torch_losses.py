@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
+from names import named
 from torch.distributions import StudentT
 from torch_oracle import assert_equals_torch
 
@@ -102,7 +103,7 @@ ELEMENTWISE: list[tuple[Layer, Callable[[Tensors], torch.Tensor]]] = [
 
 
 @pytest.mark.parametrize("shapes", PAIRS, ids=str)
-@pytest.mark.parametrize(("layer", "reference"), ELEMENTWISE, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(("layer", "reference"), ELEMENTWISE, ids=named)
 def test_losses_of_numbers(
     layer: Layer, reference: Callable[[Tensors], torch.Tensor], shapes: tuple[Shape, ...]
 ) -> None:
@@ -175,7 +176,7 @@ LABELLED: list[tuple[Layer, Callable[[Tensors], torch.Tensor]]] = [
 
 
 @pytest.mark.parametrize("shapes", [ONE_LABEL, SEVERAL_LABELS], ids=str)
-@pytest.mark.parametrize(("layer", "reference"), LABELLED, ids=lambda each: str(each)[:80])
+@pytest.mark.parametrize(("layer", "reference"), LABELLED, ids=named)
 def test_losses_of_labels(
     layer: Any, reference: Callable[[Tensors], torch.Tensor], shapes: tuple[Shape, ...]
 ) -> None:

@@ -132,6 +132,8 @@ def _swapped(
     one: Factor[Expression], other: Factor[Expression], known: Mapping[Axis, Axis]
 ) -> dict[Axis, Axis] | None:
     """Return which axes change places when two factors do, or None if that contradicts."""
+    if list(map(len, one.dimensions)) != list(map(len, other.dimensions)):
+        return None
     changed = dict(known)
     for a, b in zip(one.axes, other.axes, strict=True):
         if changed.setdefault(a, b) != b or changed.setdefault(b, a) != a:
