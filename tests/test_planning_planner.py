@@ -295,3 +295,14 @@ def test_equal_questions_have_equal_plans() -> None:
         return tb.plan(tb.hessian(tb.mean(y * y), weights))
 
     assert made() == made()
+
+
+def test_what_a_view_repeats_is_summed_before_it_is_multiplied() -> None:
+    """The number s is repeated along an axis over which the product with x is summed."""
+    x, s = tb.variable("x", 2, 3), tb.variable("s")
+    y = x * s
+    J = tb.jacobian(tb.tanh(tb.sum(y, axis=0, keepdims=True)), y).to_dense()
+    (found,) = tb.compile([J])(x=np.ones((2, 3)), s=0.25)
+    assert found.shape == (1, 3, 2, 3)
+    expected = np.einsum("ij,k->ijk", np.eye(3), np.full(2, 1 - np.tanh(0.5) ** 2))
+    np.testing.assert_allclose(found[0], expected.transpose(0, 2, 1), rtol=1e-12)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tensorbp.algebra import Axis, Factor, Number, Term
-from tensorbp.expression.einsum import contract
+from tensorbp.expression.einsum import absorb_views, contract
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.planning.fusion import Contraction
@@ -178,4 +178,25 @@ class _Tensor:
 def _node(term: Term[Expression]) -> Expression:
     """Return a product of one or two tensors, of which one may be a selection."""
     position = selecting_operand(term)
-    return contract(term) if position is None else joined(term, position)
+    if position is not None:
+        return joined(term, position)
+    return contract(_summed_apart(absorb_views(term)))
+
+
+def _summed_apart(term: Term[Expression]) -> Term[Expression]:
+    """Return a product in which no factor has an axis to be summed that the other has not.
+
+    A view that repeated a tensor along such an axis has been absorbed.
+    """
+    if len(term.factors) < 2:
+        return term
+    needed = {axis for dimension in term.output for axis in dimension}
+    factors = []
+    for k, factor in enumerate(term.factors):
+        others = {axis for j, other in enumerate(term.factors) if j != k for axis in other.axes}
+        kept = [axis for axis in dict.fromkeys(factor.axes) if axis in needed | others]
+        if set(kept) != set(factor.axes):
+            output = tuple([(axis,) for axis in kept])
+            factor = Factor(contract(Term.of(1, [factor], output, (), term.sizes)), output)
+        factors.append(factor)
+    return Term.of(term.coefficient, factors, term.output, (), term.sizes)
