@@ -37,7 +37,7 @@ UNARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "softplus": (tb.softplus, jax.nn.softplus),
     "softmax": (tb.softmax, lambda a: jax.nn.softmax(a, axis=-1)),
     "square": (lambda a: a**2, lambda a: a**2),
-    "cube": (lambda a: a * a * a, lambda a: a * a * a),
+    "cube": (lambda a: a**3, lambda a: a**3),
     "transpose": (lambda a: a.T, lambda a: a.T),
     "negative": (lambda a: 1 - a / 3, lambda a: 1 - a / 3),
     "mean": (lambda a: tb.mean(a, axis=-1), lambda a: a.mean(axis=-1)),
