@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import HUGE, KINKED, SMALL, WITHOUT_PARAMETERS, invoke
+from command_line import DIGITS, HUGE, KINKED, SMALL, WITHOUT_PARAMETERS, invoke
 
 import tensorbp as tb
 from tensorbp.cli import memory
@@ -343,3 +343,10 @@ def test_a_folder_is_no_output(small: str, tmp_path: Path) -> None:
 
 def test_models_with_kinks_run(tmp_path: Path) -> None:
     assert run("-", stdin=KINKED)["gradient_size"] == 32
+
+
+def test_random_inputs_are_of_the_type_that_is_asked_for() -> None:
+    outcome = invoke("run", DIGITS, "--dtype", "float32", "--json")
+    assert outcome.code == 0
+    double = json.loads(invoke("run", DIGITS, "--json").out)["value"]
+    assert json.loads(outcome.out)["value"] == pytest.approx(double, rel=1e-5)

@@ -19,29 +19,32 @@ __all__ = ["random_inputs"]
 _CLASSES = "classes"
 
 
-def random_inputs(model: Model, registry: Registry, seed: int) -> dict[str, NDArray[Any]]:
+def random_inputs(
+    model: Model, registry: Registry, seed: int, dtype: str = "float64"
+) -> dict[str, NDArray[Any]]:
     """Return an array for each input: labels that every layer accepts, and real numbers.
 
     Args:
         model: the model.
         registry: where its layers are looked up.
         seed: the same seed gives the same arrays.
+        dtype: the type of the real numbers.
     """
     random = np.random.default_rng(seed)
     return {
-        name: _drawn(variable, _readings(model, registry, name), random)
+        name: _drawn(variable, _readings(model, registry, name), random, dtype)
         for name, variable in model.inputs.items()
     }
 
 
 def _drawn(
-    variable: Expression, readings: list[Input], random: np.random.Generator
+    variable: Expression, readings: list[Input], random: np.random.Generator, dtype: str
 ) -> NDArray[Any]:
     low = max((each.low for each in readings), default=-2.0)
     high = min((each.high for each in readings), default=2.0)
     if any(each.kind == "integer" for each in readings):
         return random.integers(int(low), int(high), variable.shape, endpoint=True)
-    return random.uniform(low, max(low, high), variable.shape)
+    return random.uniform(low, max(low, high), variable.shape).astype(dtype, copy=False)
 
 
 def _readings(model: Model, registry: Registry, name: str) -> list[Input]:

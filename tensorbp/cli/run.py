@@ -72,7 +72,7 @@ def run(
     computation = Computation(ask(model, of, at, wrt), dtype.value, order)
     theta = given_parameters(parameters, model, seed, dtype.value)
     if inputs is None:
-        inputs = random_inputs(model, registry, seed)
+        inputs = random_inputs(model, registry, seed, dtype.value)
     computation.run({**inputs, **theta})
     if output is not None:
         computation.save(output)

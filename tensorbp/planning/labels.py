@@ -13,6 +13,8 @@ __all__ = ["spread"]
 def spread(labels: Mapping[Expression, str], nodes: Sequence[Expression]) -> dict[Expression, str]:
     """Return labels for all nodes: one without a label belongs to the layer that reads it first.
 
+    What nothing reads belongs to the layer that made what it is made of.
+
     Args:
         labels: the labels that are known.
         nodes: the nodes in topological order.
@@ -25,6 +27,11 @@ def spread(labels: Mapping[Expression, str], nodes: Sequence[Expression]) -> dic
     for node in reversed(nodes):
         if node not in complete:
             found = [complete[each] for each in readers.get(node, ()) if each in complete]
+            if found:
+                complete[node] = found[0]
+    for node in nodes:
+        if node not in complete and node not in readers:
+            found = [complete[each] for each in dependencies(node) if each in complete]
             if found:
                 complete[node] = found[0]
     return complete
