@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tensorbp.expression.einsum import is_view
 from tensorbp.expression.graph import dependencies
 from tensorbp.expression.node import Expression
 
@@ -13,7 +14,7 @@ __all__ = ["spread"]
 def spread(labels: Mapping[Expression, str], nodes: Sequence[Expression]) -> dict[Expression, str]:
     """Return labels for all nodes: one without a label belongs to the layer that reads it first.
 
-    What nothing reads belongs to the layer that made what it is made of.
+    A view that nothing reads belongs to the layer that made what it shows.
 
     Args:
         labels: the labels that are known.
@@ -30,7 +31,7 @@ def spread(labels: Mapping[Expression, str], nodes: Sequence[Expression]) -> dic
             if found:
                 complete[node] = found[0]
     for node in nodes:
-        if node not in complete and node not in readers:
+        if node not in complete and node not in readers and is_view(node):
             found = [complete[each] for each in dependencies(node) if each in complete]
             if found:
                 complete[node] = found[0]
