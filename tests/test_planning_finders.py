@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_zoo import least_flops, networks, paths_of, tree
 
-from tensorbp.planning import finders
 from tensorbp.planning.finders import BUILT_IN_FINDERS, best_path, interval, subset
 from tensorbp.planning.network import Network, in_sequence
+from tensorbp.planning.paths import numbered
 
 
 @settings(max_examples=40)
@@ -44,7 +44,7 @@ def test_every_finder_takes_networks_of_every_size(name: str, count: int) -> Non
     sizes = {k: 2 + (k * 7) % 11 for k in range(count + 1)}
     network = Network(chain, frozenset([0, count]), sizes)
     linear = BUILT_IN_FINDERS[name](list(chain), network.output, sizes, None)
-    path = finders._numbered(linear, count)
+    path = numbered(linear, count)
     assert path is not None
     assert tree(path, count)
 

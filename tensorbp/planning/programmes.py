@@ -1,0 +1,175 @@
+"""Dynamic programmes for the order of a network: over subsets of its factors, and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tensorbp.algebra import Axis
+from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost, in_sequence
+from tensorbp.planning.paths import linear, pairs_of_tree
+
+__all__ = ["INTERVAL_LIMIT", "SUBSET_LIMIT", "interval", "subset"]
+
+SUBSET_LIMIT = 8
+"""The most factors for which all 3^n splits of subsets are tried."""
+
+INTERVAL_LIMIT = 48
+"""The most factors for which all n^3 splits of intervals are tried."""
+
+
+def subset(
+    inputs: Sequence[frozenset[Axis]],
+    output: frozenset[Axis],
+    sizes: dict[Axis, int],
+    memory_limit: int | None = None,
+) -> Sequence[tuple[int, ...]]:
+    """Return the cheapest of all paths, by dynamic programming over subsets of the factors.
+
+    best(S) = min over splits S = A ∪ B of best(A) + best(B) + flops(A, B), where a tensor S has
+    the axes that the output or a factor outside S has as well. O(3^n); for small networks only.
+    """
+    del memory_limit
+    if len(inputs) > SUBSET_LIMIT:
+        return linear(in_sequence(len(inputs)))
+    masks = Masks(inputs, output, sizes)
+    count = len(inputs)
+    everything = (1 << count) - 1
+    axes = [0] * (everything + 1)
+    for members in range(1, everything + 1):
+        lowest = members & -members
+        axes[members] = axes[members ^ lowest] | masks.inputs[lowest.bit_length() - 1]
+    kept = [axes[m] & (axes[everything ^ m] | masks.output) for m in range(everything + 1)]
+    for members in masks.selections:
+        kept[members] = axes[members]
+    best: list[tuple[int, int]] = [(0, 0)] * (everything + 1)
+    split = [0] * (everything + 1)
+    for members in range(1, everything + 1):
+        if members & (members - 1) == 0:
+            continue
+        lowest = members & -members
+        least: tuple[int, int] | None = None
+        part = (members - 1) & members
+        while part:
+            if part & lowest:
+                rest = members ^ part
+                flops, written = masks.pair(part, rest, kept[part], kept[rest], kept[members])
+                cost = (
+                    best[part][0] + best[rest][0] + flops,
+                    best[part][1] + best[rest][1] + written,
+                )
+                if least is None or cost < least:
+                    least, split[members] = cost, part
+            part = (part - 1) & members
+        assert least is not None
+        best[members] = least
+    return linear(pairs_of_tree(count, everything, lambda m: (split[m], m ^ split[m])))
+
+
+def interval(
+    inputs: Sequence[frozenset[Axis]],
+    output: frozenset[Axis],
+    sizes: dict[Axis, int],
+    memory_limit: int | None = None,
+) -> Sequence[tuple[int, ...]]:
+    """Return the cheapest path that joins neighbours in the given order, as in a matrix chain.
+
+    Godbole, "On efficient computation of matrix chain products", 1973. O(n^3).
+    """
+    del memory_limit
+    count = len(inputs)
+    if count > INTERVAL_LIMIT:
+        return linear(in_sequence(count))
+    masks = Masks(inputs, output, sizes)
+
+    def members(start: int, end: int) -> int:
+        return (1 << end) - (1 << start)
+
+    before, after = [masks.output], [masks.output]
+    for mask in masks.inputs:
+        before.append(before[-1] | mask)
+    for mask in reversed(masks.inputs):
+        after.append(after[-1] | mask)
+    after.reverse()
+    kept: dict[tuple[int, int], int] = {}
+    for start in range(count):
+        inside = 0
+        for end in range(start + 1, count + 1):
+            inside |= masks.inputs[end - 1]
+            kept[start, end] = inside & (before[start] | after[end])
+        if members(start, start + 1) in masks.selections:
+            kept[start, start + 1] = masks.inputs[start]
+    best = {(k, k + 1): (0, 0) for k in range(count)}
+    split: dict[tuple[int, int], int] = {}
+    for length in range(2, count + 1):
+        for start in range(count - length + 1):
+            end = start + length
+            least = None
+            for middle in range(start + 1, end):
+                flops, written = masks.pair(
+                    members(start, middle),
+                    members(middle, end),
+                    kept[start, middle],
+                    kept[middle, end],
+                    kept[start, end],
+                )
+                cost = (
+                    best[start, middle][0] + best[middle, end][0] + flops,
+                    best[start, middle][1] + best[middle, end][1] + written,
+                )
+                if least is None or cost < least:
+                    least, split[start, end] = cost, middle
+            assert least is not None
+            best[start, end] = least
+    halves = {
+        members(start, end): (members(start, middle), members(middle, end))
+        for (start, end), middle in split.items()
+    }
+    return linear(pairs_of_tree(count, members(0, count), halves.__getitem__))
+
+
+class Masks:
+    """Sets of axes as bits of integers, with remembered volumes."""
+
+    def __init__(
+        self,
+        inputs: Sequence[frozenset[Axis]],
+        output: frozenset[Axis],
+        sizes: Mapping[Axis, int],
+    ) -> None:
+        bit: dict[Axis, int] = {}
+        for axis in [axis for axes in (*inputs, output) for axis in sorted(axes)]:
+            bit.setdefault(axis, 1 << len(bit))
+        self.inputs = [sum(bit[axis] for axis in axes) for axes in inputs]
+        self.output = sum(bit[axis] for axis in output)
+        self._sizes = {bit[axis]: sizes[axis] for axis in bit}
+        self._volumes = {0: 1}
+        self.selections = {
+            1 << k: Moves(
+                sum(bit[axis] for axis in axes.moves.determined),
+                axes.moves.is_view,
+            )
+            for k, axes in enumerate(inputs)
+            if isinstance(axes, SelectionAxes)
+        }
+
+    def pair(self, left: int, right: int, one: int, other: int, kept: int) -> tuple[int, int]:
+        """Return the FLOPs of a pair, and how many numbers it writes.
+
+        Args:
+            left: the factors that went into the one tensor.
+            right: those of the other.
+            one: the axes of the one tensor.
+            other: those of the other.
+            kept: the axes of the result.
+        """
+        found = self.selections
+        return contraction_cost(self.volume, one, other, kept, found.get(left), found.get(right))
+
+    def volume(self, mask: int) -> int:
+        """Return the product of the sizes of a set of axes."""
+        known = self._volumes.get(mask)
+        if known is None:
+            lowest = mask & -mask
+            known = self.volume(mask ^ lowest) * self._sizes[lowest]
+            self._volumes[mask] = known
+        return known
