@@ -158,6 +158,7 @@ from .model import Parameters as Parameters
 from .model import load as load
 from .planning import Plan as Plan
 from .planning import plan as plan
+from .planning.optimizer import Optimizer as Optimizer
 from .registry import build_registry as build_registry
 from .registry import default_registry as default_registry
 from .registry import hookimpl as hookimpl

@@ -11,7 +11,8 @@ from network_zoo import least_flops, networks, paths_of, tree
 
 from tensorbp.planning.finders import BUILT_IN_FINDERS, best_path, interval, subset
 from tensorbp.planning.network import Network, in_sequence
-from tensorbp.planning.paths import numbered
+from tensorbp.planning.paths import numbered, pairs_of_tree
+from tensorbp.planning.wide_subsets import cheapest_halves
 
 
 @settings(max_examples=40)
@@ -74,3 +75,28 @@ def test_a_path_with_a_step_that_is_no_pair_is_not_taken() -> None:
 def test_small_networks_leave_no_choice() -> None:
     network = Network((frozenset([0]), frozenset([0])), frozenset(), {0: 5})
     assert best_path(network, ((0, 1),), {}) == ((0, 1),)
+
+
+@given(networks(3, 8))
+def test_wide_networks_are_searched_like_narrow_ones(network: Network) -> None:
+    """All subsets of a subset at a time, or one after the other: the same cost and writes."""
+    count = len(network.inputs)
+    asked = (list(network.inputs), network.output, dict(network.sizes))
+    halves = cheapest_halves(*asked)
+    pairs = pairs_of_tree(count, (1 << count) - 1, lambda m: (halves[m], m ^ halves[m]))
+    path = numbered(subset(*asked), count)
+    assert path is not None
+    assert network.cost(tuple(pairs)) == network.cost(path)
+
+
+def test_a_network_of_a_dozen_factors_is_tried_in_full() -> None:
+    """A linear network on a large batch, which is a ring: the batch may be contracted first."""
+    widths = [40, 7, 90, 12, 33, 8, 61, 21, 14, 50]
+    batch = len(widths)
+    chain = [frozenset([k, k + 1]) for k in range(len(widths) - 1)]
+    ends = [frozenset([batch, 0]), frozenset([batch, len(widths) - 1])]
+    network = Network((*ends, *chain), frozenset(), dict(enumerate([*widths, 5000])))
+    best = best_path(network, in_sequence(len(network.inputs)))
+    alone = best_path(network, in_sequence(len(network.inputs)), {"interval": interval})
+    assert network.flops(best) <= network.flops(alone)
+    assert tree(best, len(network.inputs))

@@ -13,7 +13,7 @@ from tensorbp.algebra import Axis
 from tensorbp.planning.chains import EXACT_LIMIT, chain_order, chain_sizes, chin, exact_splits
 from tensorbp.planning.network import Network, Path, SelectionAxes, in_sequence
 from tensorbp.planning.paths import linear, numbered
-from tensorbp.planning.programmes import SUBSET_LIMIT, interval, subset
+from tensorbp.planning.programmes import interval, is_tried_in_full, subset
 
 __all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "chain", "greedy", "interval", "subset"]
 
@@ -63,7 +63,7 @@ def _cheapest(network: Network, first: Path, finders: Mapping[str, Finder]) -> P
 
 def _competing(network: Network, finders: Mapping[str, Finder]) -> Sequence[Finder]:
     """Return the finders that are worth asking: none beats one that tries everything."""
-    if len(network.inputs) <= SUBSET_LIMIT and subset in finders.values():
+    if is_tried_in_full(network.inputs) and subset in finders.values():
         return (subset,)
     has_selections = any(isinstance(axes, SelectionAxes) for axes in network.inputs)
     if chain in finders.values() and not has_selections:
