@@ -18,6 +18,8 @@ from tensorbp.layers.checks import whole_number
 
 __all__ = [
     "CHANNELS_LAST",
+    "DILATION",
+    "KERNEL",
     "OUTSIDE",
     "Axes",
     "Padding",
@@ -31,6 +33,7 @@ __all__ = [
     "places_along",
     "room_for",
     "tied",
+    "windows_along",
     "with_bias",
 ]
 
@@ -49,6 +52,8 @@ OUTSIDE: Mapping[str, Outside] = {
     "circular": "circular",
 }
 
+KERNEL = "the size of a window: one number, or one for each axis of space"
+DILATION = "from one place of a window to the next: one number, or one for each axis of space"
 CHANNELS_LAST = (
     "whether x is (batch, *space, channels), channels last, in place of (batch, channels, *space)"
 )
@@ -165,6 +170,26 @@ class Window:
         counts, strides = (count, self.size), (self.stride, self.dilation)
         rule = Affine(counts[:shown], strides[:shown], -self.before, length, self.outside)
         return rule()
+
+
+def windows_along(
+    sizes: Sequence[Sizes], padding: Padding, rank: int, outside: Outside = "nothing"
+) -> list[Window]:
+    """Return the windows along each axis of space.
+
+    Args:
+        sizes: size, stride and dilation.
+        padding: what is added before and after each axis.
+        rank: how many axes there are.
+        outside: what the added places hold.
+    """
+    columns = [each_axis(each, rank) for each in sizes]
+    return [
+        Window(size, stride, dilation, before, after, outside)
+        for size, stride, dilation, (before, after) in zip(
+            *columns, places_along(padding, rank), strict=True
+        )
+    ]
 
 
 def room_for(layer: str, window: Window, length: int, axis: int, shape: Shape) -> None:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorbp.algebra import Dimension, Factor
 from tensorbp.expression.arithmetic import mean
-from tensorbp.expression.layer import Composite, Example, Shape, argument
+from tensorbp.expression.layer import Example, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.layers.checks import whole_number
 from tensorbp.layers.choices import switch
-from tensorbp.layers.convolution.spatial import CHANNELS_LAST, Axes, Padding, Sizes, Space
+from tensorbp.layers.convolution.spatial import (
+    CHANNELS_LAST,
+    KERNEL,
+    Axes,
+    Padding,
+    Sizes,
+    Space,
+)
 from tensorbp.layers.pooling.window_sums import counted, summed
 from tensorbp.layers.pooling.windows import (
     CEIL,
-    KERNEL,
     PADDING,
     STRIDE,
     Adaptive,
     GlobalPool,
     Part,
-    check_arguments,
-    pool_windows,
+    WindowPool,
 )
 from tensorbp.layers.tables import Table
 
@@ -63,11 +68,10 @@ class Averaging(Table):
 
 
 @dataclass(frozen=True)
-class AvgPool(Composite):
+class AvgPool(WindowPool):
     """What pools of the mean over any number of axes share."""
 
     formula = "y[t] = Σ_k x[stride·t + k - padding] / n[t]"
-    rank: ClassVar[int]
 
     kernel_size: int | tuple[int, ...] = argument(KERNEL)
     stride: int | tuple[int, ...] | None = argument(STRIDE, None)
@@ -78,24 +82,17 @@ class AvgPool(Composite):
     channels_last: bool = argument(CHANNELS_LAST, False)
 
     def __post_init__(self) -> None:
-        check_arguments(self)
+        super().__post_init__()
         switch(self.name, "count_include_pad", self.count_include_pad)
         if self.divisor_override is not None:
             whole_number(self.name, "divisor_override", self.divisor_override, least=1)
 
-    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
-        """Return the sum over each window, over how many numbers it has.
-
-        Raises:
-            LayerError: no window fits.
-        """
-        (x,) = operands
-        where = Space.of(self.name, x.shape, self.rank, self.channels_last)
-        sizes = (self.kernel_size, self.stride, self.padding)
-        windows = pool_windows(self.name, where, *sizes, ceil_mode=self.ceil_mode)
+    def pool(self, x: Expression, where: Space) -> Expression:
+        """Return the sum over each window, over how many numbers it has."""
+        windows = self.windows(where, self.ceil_mode)
         if self.divisor_override is not None:
             return summed(x, windows, where, Fraction(1, self.divisor_override))
-        padded = pool_windows(self.name, where, *sizes)
+        padded = self.windows(where, ceil_mode=False)
         coefficient = Fraction(1)
         shares: list[list[float]] = []
         for window, plain, length in zip(windows, padded, where.lengths, strict=True):
@@ -171,14 +168,8 @@ class AdaptiveAvgPool(Adaptive):
 
     formula = "y[t] = mean of x[i] over ⌊t n / m⌋ ≤ i < ⌈(t + 1) n / m⌉"
 
-    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
-        """Return the mean of each part: parts that are alike are an axis of their own.
-
-        Raises:
-            LayerError: there is nothing along an axis.
-        """
-        (x,) = operands
-        where = Space.of(self.name, x.shape, self.rank, self.channels_last)
+    def pool(self, x: Expression, where: Space) -> Expression:
+        """Return the mean of each part: parts that are alike are an axis of their own."""
         axes = Axes()
         batch, channels = axes.new(x.shape[0], where.channels)
         factors: list[Factor[Expression]] = []
@@ -209,14 +200,6 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
     name = "adaptive_avg_pool1d"
     rank = 1
 
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return parts that are alike, and parts that are not."""
-        return (
-            Example(cls(2), ((2, 3, 6),)),
-            Example(cls(3, channels_last=True), ((2, 5, 4),)),
-        )
-
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool2d(AdaptiveAvgPool):
@@ -227,14 +210,6 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool):
 
     name = "adaptive_avg_pool2d"
     rank = 2
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return parts that are alike, and parts that are not."""
-        return (
-            Example(cls((2, 1)), ((2, 3, 4, 5),)),
-            Example(cls((None, 3), channels_last=True), ((2, 4, 5, 3),)),
-        )
 
 
 @dataclass(frozen=True)
@@ -247,11 +222,6 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool):
     name = "adaptive_avg_pool3d"
     rank = 3
 
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return parts that are not alike."""
-        return (Example(cls((2, 1, 3)), ((2, 1, 3, 2, 4),)),)
-
 
 @dataclass(frozen=True)
 class GlobalAvgPool(GlobalPool):
@@ -262,14 +232,6 @@ class GlobalAvgPool(GlobalPool):
 
     name = "global_avg_pool"
     formula = "y[b,c] = mean x[b,c,...]"
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return images, and volumes with channels last."""
-        return (
-            Example(cls(), ((2, 3, 4, 5),)),
-            Example(cls(True, True), ((2, 3, 4, 2, 1),)),
-        )
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the mean.

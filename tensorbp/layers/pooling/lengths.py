@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from tensorbp.errors import LayerError
-from tensorbp.expression.layer import Composite, Example, argument
+from tensorbp.expression.layer import Example, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import number_argument
-from tensorbp.layers.convolution.spatial import CHANNELS_LAST, Space
+from tensorbp.layers.convolution.spatial import CHANNELS_LAST, KERNEL, Space
 from tensorbp.layers.normalization.lengths import LpLength
 from tensorbp.layers.pooling.window_sums import counted, summed
-from tensorbp.layers.pooling.windows import (
-    CEIL,
-    KERNEL,
-    STRIDE,
-    check_arguments,
-    pool_windows,
-)
+from tensorbp.layers.pooling.windows import CEIL, STRIDE, WindowPool
 
 __all__ = ["LpPool1d", "LpPool2d", "LpPool3d"]
 
 
 @dataclass(frozen=True)
-class LpPool(Composite):
+class LpPool(WindowPool):
     """What pools of lengths over any number of axes share."""
 
     formula = "y[t] = (Σ_k |x[stride·t + k]|ᵖ)^(1/p)"
-    rank: ClassVar[int]
 
     norm_type: float = argument("p of the norm, from 1: 2 is the Euclidean length")
     kernel_size: int | tuple[int, ...] = argument(KERNEL)
@@ -44,19 +36,11 @@ class LpPool(Composite):
         if p < 1:
             raise LayerError(f"layer '{self.name}': norm_type must be from 1, found {p}")
         object.__setattr__(self, "norm_type", p)
-        check_arguments(self)
+        super().__post_init__()
 
-    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
-        """Return the length of each window as a vector.
-
-        Raises:
-            LayerError: no window fits.
-        """
-        (x,) = operands
-        where = Space.of(self.name, x.shape, self.rank, self.channels_last)
-        windows = pool_windows(
-            self.name, where, self.kernel_size, self.stride, ceil_mode=self.ceil_mode
-        )
+    def pool(self, x: Expression, where: Space) -> Expression:
+        """Return the length of each window as a vector."""
+        windows = self.windows(where, self.ceil_mode)
         shares: list[list[float]] = []
         for window, length in zip(windows, where.lengths, strict=True):
             counts = counted(window, length, 0, False)

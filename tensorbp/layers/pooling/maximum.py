@@ -9,21 +9,27 @@ from typing import Any, ClassVar
 
 from tensorbp.algebra import Factor
 from tensorbp.expression.declaration import Declaration
-from tensorbp.expression.layer import Composite, Example, Primitive, Shape, argument
+from tensorbp.expression.layer import Example, Primitive, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.convolution.spatial import CHANNELS_LAST, Axes, Padding, Sizes, Space
+from tensorbp.layers.convolution.spatial import (
+    CHANNELS_LAST,
+    DILATION,
+    KERNEL,
+    Axes,
+    Padding,
+    Sizes,
+    Space,
+)
 from tensorbp.layers.extrema import Argmax, Found, taken
 from tensorbp.layers.pooling.windows import (
     CEIL,
-    KERNEL,
     PADDING,
     STRIDE,
     Adaptive,
     GlobalPool,
     Part,
     Rule,
-    check_arguments,
-    pool_windows,
+    WindowPool,
 )
 
 __all__ = [
@@ -37,8 +43,6 @@ __all__ = [
     "PlacesOfLargest",
     "max_pool",
 ]
-
-DILATION = "from one place of a window to the next: one number, or one for each axis of space"
 
 
 @dataclass(frozen=True)
@@ -148,11 +152,10 @@ def _pooled(x: Expression, rules: Sequence[Rule], where: Space) -> Expression:
 
 
 @dataclass(frozen=True)
-class MaxPool(Composite):
+class MaxPool(WindowPool):
     """What pools of the largest number over any number of axes share."""
 
     formula = "y[t] = max_k x[stride·t + dilation·k - padding]"
-    rank: ClassVar[int]
 
     kernel_size: int | tuple[int, ...] = argument(KERNEL)
     stride: int | tuple[int, ...] | None = argument(STRIDE, None)
@@ -161,27 +164,9 @@ class MaxPool(Composite):
     ceil_mode: bool = argument(CEIL, False)
     channels_last: bool = argument(CHANNELS_LAST, False)
 
-    def __post_init__(self) -> None:
-        check_arguments(self)
-
-    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
-        """Return the numbers at the places of the largest.
-
-        Raises:
-            LayerError: no window fits.
-        """
-        (x,) = operands
-        where = Space.of(self.name, x.shape, self.rank, self.channels_last)
-        rules = pool_windows(
-            self.name,
-            where,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-        )
-        return _pooled(x, rules, where)
+    def pool(self, x: Expression, where: Space) -> Expression:
+        """Return the numbers at the places of the largest."""
+        return _pooled(x, self.windows(where, self.ceil_mode), where)
 
 
 @dataclass(frozen=True)
@@ -249,14 +234,8 @@ class AdaptiveMaxPool(Adaptive):
 
     formula = "y[t] = max x[i] over ⌊t n / m⌋ ≤ i < ⌈(t + 1) n / m⌉"
 
-    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
-        """Return the numbers at the places of the largest.
-
-        Raises:
-            LayerError: there is nothing along an axis.
-        """
-        (x,) = operands
-        where = Space.of(self.name, x.shape, self.rank, self.channels_last)
+    def pool(self, x: Expression, where: Space) -> Expression:
+        """Return the numbers at the places of the largest."""
         return _pooled(x, [Part(count) for count in self.counts(where)], where)
 
 
@@ -270,14 +249,6 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
     name = "adaptive_max_pool1d"
     rank = 1
 
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return parts that are alike, and parts that are not."""
-        return (
-            Example(cls(2), ((2, 3, 6),)),
-            Example(cls(3, channels_last=True), ((2, 5, 4),)),
-        )
-
 
 @dataclass(frozen=True)
 class AdaptiveMaxPool2d(AdaptiveMaxPool):
@@ -288,14 +259,6 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool):
 
     name = "adaptive_max_pool2d"
     rank = 2
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return parts that are alike, and parts that are not."""
-        return (
-            Example(cls((2, 1)), ((2, 3, 4, 5),)),
-            Example(cls((None, 3), channels_last=True), ((2, 4, 5, 3),)),
-        )
 
 
 @dataclass(frozen=True)
@@ -308,11 +271,6 @@ class AdaptiveMaxPool3d(AdaptiveMaxPool):
     name = "adaptive_max_pool3d"
     rank = 3
 
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return parts that are not alike."""
-        return (Example(cls((2, 1, 3)), ((2, 1, 3, 2, 4),)),)
-
 
 @dataclass(frozen=True)
 class GlobalMaxPool(GlobalPool):
@@ -323,14 +281,6 @@ class GlobalMaxPool(GlobalPool):
 
     name = "global_max_pool"
     formula = "y[b,c] = max x[b,c,...]"
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return images, and volumes with channels last."""
-        return (
-            Example(cls(), ((2, 3, 4, 5),)),
-            Example(cls(True, True), ((2, 3, 4, 2, 1),)),
-        )
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the numbers at the places of the largest.

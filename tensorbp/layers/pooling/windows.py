@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from tensorbp.errors import LayerError
-from tensorbp.expression.layer import Composite, argument
+from tensorbp.expression.layer import Composite, Example, Shape, argument
+from tensorbp.expression.node import Expression
 from tensorbp.layers.checks import whole_number
 from tensorbp.layers.choices import switch
 from tensorbp.layers.convolution.spatial import (
@@ -21,11 +23,11 @@ from tensorbp.layers.convolution.spatial import (
     pairs,
     places_along,
     room_for,
+    windows_along,
 )
 
 __all__ = [
     "CEIL",
-    "KERNEL",
     "OUTPUT_SIZE",
     "PADDING",
     "STRIDE",
@@ -33,15 +35,14 @@ __all__ = [
     "GlobalPool",
     "OutputSize",
     "Part",
+    "Pool",
     "Rule",
-    "check_arguments",
-    "pool_windows",
+    "WindowPool",
 ]
 
 OutputSize = int | None | tuple[int | None, ...]
 """How many windows there are along all axes, or along each; None: as many as there are places."""
 
-KERNEL = "the size of a window: one number, or one for each axis of space"
 STRIDE = "from one window to the next: one number, or one for each axis; by default kernel_size"
 PADDING = (
     "places added at both ends: one number, or for each axis of space a number or a pair (before, "
@@ -82,80 +83,90 @@ class Part:
         return np.where(place < end[:, None], place, -1)
 
 
-def check_arguments(layer: Any) -> None:
-    """Check what a pool says of its windows, and put it in one form.
+class Pool(Composite):
+    """What pools over the space of their input share, over however many axes they are."""
 
-    Raises:
-        LayerError: an argument is not what it must be.
+    rank: ClassVar[int]
+    channels_last: bool
+
+    def build(self, *operands: Expression, **parameters: Expression) -> Expression:
+        """Return x, pooled.
+
+        Raises:
+            LayerError: x has another number of axes, no window fits, or there is nothing in one.
+        """
+        (x,) = operands
+        return self.pool(x, Space.of(self.name, x.shape, self.rank, self.channels_last))
+
+    @abstractmethod
+    def pool(self, x: Expression, where: Space) -> Expression:
+        """Return x pooled over its axes of space."""
+
+
+class WindowPool(Pool):
+    """What pools over windows of a given size share; each has its arguments in an order of its own.
+
+    Those that a pool does not have are what they are here.
     """
-    name, rank = layer.name, layer.rank
-    object.__setattr__(layer, "kernel_size", numbers(name, "kernel_size", layer.kernel_size, rank))
-    if layer.stride is not None:
-        object.__setattr__(layer, "stride", numbers(name, "stride", layer.stride, rank))
-    switch(name, "ceil_mode", layer.ceil_mode)
-    switch(name, "channels_last", layer.channels_last)
-    if hasattr(layer, "dilation"):
-        object.__setattr__(layer, "dilation", numbers(name, "dilation", layer.dilation, rank))
-    if hasattr(layer, "padding"):
-        object.__setattr__(layer, "padding", pairs(name, "padding", layer.padding, rank))
-        _check_half(layer)
 
+    kernel_size: Sizes
+    stride: Sizes | None
+    padding: Padding = 0
+    dilation: Sizes = 1
+    ceil_mode: bool
 
-def _check_half(layer: Any) -> None:
-    dilation = getattr(layer, "dilation", 1)
-    for size, step, (before, after) in zip(
-        each_axis(layer.kernel_size, layer.rank),
-        each_axis(dilation, layer.rank),
-        places_along(layer.padding, layer.rank),
-        strict=True,
-    ):
-        extent = Window(size, dilation=step).extent
-        if max(before, after) > extent // 2:
-            raise LayerError(
-                f"layer '{layer.name}': padding must be at most half of a window, {extent // 2} "
-                f"of {extent} places, found {max(before, after)}"
-            )
+    def __post_init__(self) -> None:
+        for name in ("kernel_size", "stride", "dilation"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, numbers(self.name, name, value, self.rank))
+        object.__setattr__(self, "padding", pairs(self.name, "padding", self.padding, self.rank))
+        switch(self.name, "ceil_mode", self.ceil_mode)
+        switch(self.name, "channels_last", self.channels_last)
+        self._check_half()
 
+    def _check_half(self) -> None:
+        for size, step, (before, after) in zip(
+            each_axis(self.kernel_size, self.rank),
+            each_axis(self.dilation, self.rank),
+            places_along(self.padding, self.rank),
+            strict=True,
+        ):
+            extent = Window(size, dilation=step).extent
+            if max(before, after) > extent // 2:
+                raise LayerError(
+                    f"layer '{self.name}': padding must be at most half of a window, "
+                    f"{extent // 2} of {extent} places, found {max(before, after)}"
+                )
 
-def pool_windows(
-    layer: str,
-    where: Space,
-    kernel_size: Sizes,
-    stride: Sizes | None,
-    padding: Padding = 0,
-    dilation: Sizes = 1,
-    ceil_mode: bool = False,
-) -> list[Window]:
-    """Return the windows along each axis of space; where one reaches beyond the end, so do they.
+    def windows(self, where: Space, ceil_mode: bool) -> list[Window]:
+        """Return the windows along each axis of space.
 
-    Raises:
-        LayerError: no window fits, or one holds nothing of the input.
-    """
-    import numpy as np
+        Args:
+            where: where these axes are.
+            ceil_mode: whether a last window may reach beyond the end.
 
-    columns = [
-        each_axis(each, where.rank)
-        for each in (kernel_size, kernel_size if stride is None else stride, dilation)
-    ]
-    windows = []
-    for (size, step, dilated), (before, after), length, axis in zip(
-        zip(*columns, strict=True),
-        places_along(padding, where.rank),
-        where.lengths,
-        where.axes,
-        strict=True,
-    ):
-        window = Window(size, step, dilated, before, after)
-        if ceil_mode:
-            window = _with_last(window, length)
-        room_for(layer, window, length, axis, where.shape)
-        if not np.all(np.any(window.table(length) >= 0, axis=1)):
-            raise LayerError(
-                f"layer '{layer}': a window along axis {axis} of x of shape {where.shape} holds "
-                "padding alone; take less padding"
-            )
-        windows.append(window)
-    return windows
+        Raises:
+            LayerError: no window fits, or one holds nothing of the input.
+        """
+        import numpy as np
+
+        stride = self.kernel_size if self.stride is None else self.stride
+        sizes = (self.kernel_size, stride, self.dilation)
+        found = []
+        for window, length, axis in zip(
+            windows_along(sizes, self.padding, where.rank), where.lengths, where.axes, strict=True
+        ):
+            if ceil_mode:
+                window = _with_last(window, length)
+            room_for(self.name, window, length, axis, where.shape)
+            if not np.all(np.any(window.table(length) >= 0, axis=1)):
+                raise LayerError(
+                    f"layer '{self.name}': a window along axis {axis} of x of shape {where.shape} "
+                    "holds padding alone; take less padding"
+                )
+            found.append(window)
+        return found
 
 
 def _with_last(window: Window, length: int) -> Window:
@@ -170,10 +181,8 @@ def _with_last(window: Window, length: int) -> Window:
 
 
 @dataclass(frozen=True)
-class Adaptive(Composite):
+class Adaptive(Pool):
     """What pools with a given number of windows share."""
-
-    rank: ClassVar[int]
 
     output_size: OutputSize = argument(OUTPUT_SIZE)
     channels_last: bool = argument(CHANNELS_LAST, False)
@@ -190,17 +199,23 @@ class Adaptive(Composite):
     def _checked(self, size: Any) -> int | None:
         return None if size is None else whole_number(self.name, "output_size", size, least=1)
 
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        """Return parts that are alike, and parts that are not."""
+        cases: dict[int, tuple[tuple[OutputSize, bool, Shape], ...]] = {
+            1: ((2, False, (2, 3, 6)), (3, True, (2, 5, 4))),
+            2: (((2, 1), False, (2, 3, 4, 5)), ((None, 3), True, (2, 4, 5, 3))),
+            3: (((2, 1, 3), False, (2, 1, 3, 2, 4)),),
+        }
+        return tuple([Example(cls(size, last), (shape,)) for size, last, shape in cases[cls.rank]])
+
     def counts(self, where: Space) -> Sequence[int]:
         """Return how many windows there are along each axis of space.
 
         Raises:
             LayerError: there is nothing along an axis.
         """
-        if 0 in where.lengths:
-            raise LayerError(
-                f"layer '{self.name}': there must be at least one place along each axis of space, "
-                f"found x of shape {where.shape}"
-            )
+        _require_places(self.name, where)
         sizes = each_axis(self.output_size, where.rank)
         return [
             length if size is None else size
@@ -219,16 +234,28 @@ class GlobalPool(Composite):
         switch(self.name, "keepdims", self.keepdims)
         switch(self.name, "channels_last", self.channels_last)
 
-    def space(self, shape: tuple[int, ...]) -> Space:
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        """Return images, and volumes with channels last."""
+        return (
+            Example(cls(), ((2, 3, 4, 5),)),
+            Example(cls(True, True), ((2, 3, 4, 2, 1),)),
+        )
+
+    def space(self, shape: Shape) -> Space:
         """Return where the axes of space are.
 
         Raises:
             LayerError: there are none, or nothing along one.
         """
         where = Space.of(self.name, shape, None, self.channels_last)
-        if 0 in where.lengths:
-            raise LayerError(
-                f"layer '{self.name}': there must be at least one place along each axis of space, "
-                f"found x of shape {shape}"
-            )
+        _require_places(self.name, where)
         return where
+
+
+def _require_places(layer: str, where: Space) -> None:
+    if 0 in where.lengths:
+        raise LayerError(
+            f"layer '{layer}': there must be at least one place along each axis of space, found x "
+            f"of shape {where.shape}"
+        )
