@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
-from tensorbp.algebra import Dimension, Factor
+from tensorbp.algebra import Factor
 from tensorbp.errors import LayerError, suggestion
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
@@ -18,32 +18,37 @@ from tensorbp.layers.checks import whole_number
 from tensorbp.layers.choices import one_of, switch
 from tensorbp.layers.convolution.spatial import (
     CHANNELS_LAST,
+    DILATION,
+    KERNEL,
     OUTSIDE,
     Axes,
     Padding,
     PaddingMode,
     Sizes,
     Space,
+    Ties,
     Window,
     each_axis,
     numbers,
     pairs,
-    places_along,
     room_for,
-    tied,
+    windows_along,
     with_bias,
 )
 from tensorbp.layers.linear import INITIALIZERS
 
 __all__ = [
     "BIAS",
-    "DILATION",
+    "CHANNELS",
     "GROUPS",
     "INITIALIZER",
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "Initializer",
     "NamedPadding",
+    "bias_of_channels",
+    "check_convolution",
     "check_groups",
     "conv",
     "convolved",
@@ -54,9 +59,7 @@ Initializer = Literal["glorot_uniform", "he_normal", "zeros", "ones"]
 
 NAMED = ("valid", "same", "causal")
 CHANNELS = "how many channels the output has"
-KERNEL = "the size of a window: one number, or one for each axis of space"
 STRIDE = "from one window to the next: one number, or one for each axis of space"
-DILATION = "from one place of a window to the next: one number, or one for each axis of space"
 PADDING = (
     "places added at both ends: one number, or for each axis of space a number or a pair (before, "
     "after); valid adds none, same keeps the size at stride 1, causal (on one axis of space) shows "
@@ -86,22 +89,10 @@ class Convolution(Composite):
     initializer: Initializer = argument(INITIALIZER, "glorot_uniform")
 
     def __post_init__(self) -> None:
-        name, rank = self.name, self.rank
-        channels = whole_number(name, "out_channels", self.out_channels, least=1)
-        object.__setattr__(self, "out_channels", channels)
-        for each in ("kernel_size", "stride", "dilation"):
-            object.__setattr__(self, each, numbers(name, each, getattr(self, each), rank))
-        object.__setattr__(self, "groups", whole_number(name, "groups", self.groups, least=1))
-        object.__setattr__(self, "padding", _checked_padding(name, self.padding, self.stride, rank))
-        one_of(name, "padding_mode", self.padding_mode, tuple(OUTSIDE))
-        one_of(name, "initializer", self.initializer, INITIALIZERS)
-        switch(name, "bias", self.bias)
-        switch(name, "channels_last", self.channels_last)
-        if self.out_channels % self.groups:
-            raise LayerError(
-                f"layer '{name}': groups must divide out_channels, found {self.groups} groups of "
-                f"{self.out_channels} channels"
-            )
+        check_convolution(self)
+        padding = _checked_padding(self.name, self.padding, self.stride, self.rank)
+        object.__setattr__(self, "padding", padding)
+        one_of(self.name, "padding_mode", self.padding_mode, tuple(OUTSIDE))
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return W of shape (out_channels, channels / groups, *kernel_size) and b."""
@@ -109,8 +100,7 @@ class Convolution(Composite):
         inner = check_groups(self.name, self.groups, where.channels)
         kernel = each_axis(self.kernel_size, self.rank)
         weights = Parameter((self.out_channels, inner, *kernel), self.initializer)
-        bias = {"b": Parameter((self.out_channels,), "zeros")} if self.bias else {}
-        return {"W": weights} | bias
+        return {"W": weights} | bias_of_channels(self)
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the windows of x, times the weights, summed up.
@@ -120,11 +110,15 @@ class Convolution(Composite):
         """
         (x,) = operands
         where = Space.of(self.name, x.shape, self.rank, self.channels_last)
-        windows = _windows(
-            (self.kernel_size, self.stride, self.dilation), self.padding, self.padding_mode, where
-        )
-        y = convolved(self.name, x, parameters["W"], windows, self.groups, where)
+        y = convolved(self.name, x, parameters["W"], self._windows(), self.groups, where)
         return with_bias(y, parameters.get("b"), self.channels_last)
+
+    def _windows(self) -> list[Window]:
+        sizes = (self.kernel_size, self.stride, self.dilation)
+        padding = self.padding
+        if isinstance(padding, str):
+            padding = _named_padding(padding, self.kernel_size, self.dilation, self.rank)
+        return windows_along(sizes, padding, self.rank, OUTSIDE[self.padding_mode])
 
 
 @dataclass(frozen=True)
@@ -250,6 +244,32 @@ def conv(
     return layer(x, W=W) if bias is None else layer(x, W=W, b=bias)
 
 
+def check_convolution(layer: Any) -> None:
+    """Check what all convolutions over space say of channels and windows, and put it in one form.
+
+    Raises:
+        LayerError: an argument is not what it must be.
+    """
+    name = layer.name
+    for each in ("out_channels", "groups"):
+        object.__setattr__(layer, each, whole_number(name, each, getattr(layer, each), least=1))
+    for each in ("kernel_size", "stride", "dilation"):
+        object.__setattr__(layer, each, numbers(name, each, getattr(layer, each), layer.rank))
+    one_of(name, "initializer", layer.initializer, INITIALIZERS)
+    switch(name, "bias", layer.bias)
+    switch(name, "channels_last", layer.channels_last)
+    if layer.out_channels % layer.groups:
+        raise LayerError(
+            f"layer '{name}': groups must divide out_channels, found {layer.groups} groups of "
+            f"{layer.out_channels} channels"
+        )
+
+
+def bias_of_channels(layer: Any) -> dict[str, Parameter]:
+    """Return b, a number for each channel of the output, if the layer has one."""
+    return {"b": Parameter((layer.out_channels,), "zeros")} if layer.bias else {}
+
+
 def check_groups(layer: str, groups: int, channels: int) -> int:
     """Return how many channels a group has.
 
@@ -280,22 +300,16 @@ def convolved(
     axes = Axes()
     (batch,) = axes.new(x.shape[0])
     group, inner, outer = axes.split(groups, where.channels // groups, W.shape[0] // groups)
-    selections: list[Factor[Expression]] = []
-    places: list[Dimension] = []
-    taps: list[Dimension] = []
-    counts: list[Dimension] = []
+    ties = Ties()
     for window, length, axis in zip(windows, where.lengths, where.axes, strict=True):
         room_for(layer, window, length, axis, x.shape)
-        place, count, tap = tied(axes, window, length, window.count(length), selections)
-        places.append(place)
-        counts.append(count)
-        taps.append(tap)
+        ties.add(axes, window, length, window.count(length))
     factors = [
-        Factor(x, where.arranged(batch, group + inner, places)),
-        Factor(W, (group + outer, inner, *taps)),
-        *selections,
+        Factor(x, where.arranged(batch, group + inner, ties.places)),
+        Factor(W, (group + outer, inner, *ties.taps)),
+        *ties.selections,
     ]
-    return axes.einsum(factors, where.arranged(batch, group + outer, counts))
+    return axes.einsum(factors, where.arranged(batch, group + outer, ties.counts))
 
 
 def _checked_padding(layer: str, padding: Any, stride: Sizes, rank: int) -> NamedPadding | Padding:
@@ -318,24 +332,13 @@ def _checked_padding(layer: str, padding: Any, stride: Sizes, rank: int) -> Name
     return cast(NamedPadding, padding)
 
 
-def _windows(
-    sizes: tuple[Sizes, Sizes, Sizes], padding: Any, mode: str, where: Space
-) -> list[Window]:
-    """Return the windows along each axis of space.
-
-    Args:
-        sizes: size, stride and dilation.
-        padding: numbers for each axis, or how it is called.
-        mode: what the added places hold.
-        where: the axes of space.
-    """
-    columns = [each_axis(each, where.rank) for each in sizes]
-    found = []
-    for k, (size, stride, dilation) in enumerate(zip(*columns, strict=True)):
-        reach = dilation * (size - 1)
-        named = {"valid": (0, 0), "same": (reach // 2, reach - reach // 2), "causal": (reach, 0)}
-        before, after = (
-            named[padding] if isinstance(padding, str) else places_along(padding, where.rank)[k]
-        )
-        found.append(Window(size, stride, dilation, before, after, OUTSIDE[mode]))
-    return found
+def _named_padding(padding: str, size: Sizes, dilation: Sizes, rank: int) -> Padding:
+    """Return what is added before and after each axis, by what it is called."""
+    columns = zip(each_axis(size, rank), each_axis(dilation, rank), strict=True)
+    reaches = [step * (taps - 1) for taps, step in columns]
+    found = {
+        "valid": [(0, 0) for _ in reaches],
+        "same": [(reach // 2, reach - reach // 2) for reach in reaches],
+        "causal": [(reach, 0) for reach in reaches],
+    }
+    return tuple(found[padding])

@@ -11,17 +11,23 @@ from tensorbp.layers.checks import whole_number
 from tensorbp.layers.convolution.convolution import (
     BIAS,
     CHANNELS,
-    DILATION,
     INITIALIZER,
-    KERNEL,
     MODE,
     PADDING,
     STRIDE,
     Conv2d,
     Initializer,
     NamedPadding,
+    bias_of_channels,
 )
-from tensorbp.layers.convolution.spatial import CHANNELS_LAST, Padding, PaddingMode, Space
+from tensorbp.layers.convolution.spatial import (
+    CHANNELS_LAST,
+    DILATION,
+    KERNEL,
+    Padding,
+    PaddingMode,
+    Space,
+)
 
 __all__ = ["DepthwiseConv2d", "SeparableConv2d"]
 
@@ -148,8 +154,7 @@ class SeparableConv2d(Composite):
         channels = Space.of(self.name, shapes[0], 2, self.channels_last).channels * self.multiplier
         (kernel,) = self._depthwise().parameters(*shapes).values()
         across = Parameter((self.out_channels, channels, 1, 1), self.initializer)
-        bias = {"b": Parameter((self.out_channels,), "zeros")} if self.bias else {}
-        return {"D": kernel, "P": across} | bias
+        return {"D": kernel, "P": across} | bias_of_channels(self)
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the convolution of each channel, then that of all with windows of one place.

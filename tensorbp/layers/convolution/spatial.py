@@ -26,13 +26,13 @@ __all__ = [
     "PaddingMode",
     "Sizes",
     "Space",
+    "Ties",
     "Window",
     "each_axis",
     "numbers",
     "pairs",
     "places_along",
     "room_for",
-    "tied",
     "windows_along",
     "with_bias",
 ]
@@ -313,17 +313,35 @@ def _space_names(rank: int | None) -> str:
     return ", ".join(("depth", "height", "width")[-rank:]) if rank > 1 else "length"
 
 
-def tied(
-    axes: Axes, window: Window, length: int, count: int, selections: list[Factor[Expression]]
-) -> tuple[Dimension, Dimension, Dimension]:
-    """Return the axes of place, window and place in the window, and note what ties them."""
-    (place,) = axes.new(length)
-    if window.is_identity and window.count(length) == count:
-        return place, place, ()
-    selection = window.selection(length, count)
-    free = axes.new(*selection.shape[:-1])
-    selections.append(Factor(selection, (*free, place)))
-    return place, free[0], free[1] if len(free) > 1 else ()
+@dataclass
+class Ties:
+    """Windows along all axes of space, as the axes of an einsum and what ties them.
+
+    Attributes:
+        places: the axis of places, for each axis of space.
+        counts: the axis of windows.
+        taps: the axis of places in a window; none where it has but one.
+        selections: the factors that tie the three.
+    """
+
+    places: list[Dimension] = field(default_factory=list)
+    counts: list[Dimension] = field(default_factory=list)
+    taps: list[Dimension] = field(default_factory=list)
+    selections: list[Factor[Expression]] = field(default_factory=list)
+
+    def add(self, axes: Axes, window: Window, length: int, count: int) -> None:
+        """Add windows along one more axis: its length, and how many windows there are."""
+        (place,) = axes.new(length)
+        self.places.append(place)
+        if window.is_identity and window.count(length) == count:
+            self.counts.append(place)
+            self.taps.append(())
+            return
+        selection = window.selection(length, count)
+        which, *tap = axes.new(*selection.shape[:-1])
+        self.counts.append(which)
+        self.taps.append(tap[0] if tap else ())
+        self.selections.append(Factor(selection, (which, *tap, place)))
 
 
 def with_bias(y: Expression, bias: Expression | None, channels_last: bool) -> Expression:

@@ -9,37 +9,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tensorbp.algebra import Dimension, Factor
+from tensorbp.algebra import Factor
 from tensorbp.errors import LayerError
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import whole_number
-from tensorbp.layers.choices import one_of, switch
 from tensorbp.layers.convolution.convolution import (
     BIAS,
     CHANNELS,
-    DILATION,
     GROUPS,
     INITIALIZER,
-    KERNEL,
     Initializer,
+    bias_of_channels,
+    check_convolution,
     check_groups,
 )
 from tensorbp.layers.convolution.spatial import (
     CHANNELS_LAST,
+    DILATION,
+    KERNEL,
     Axes,
     Padding,
     Sizes,
     Space,
+    Ties,
     Window,
     each_axis,
     numbers,
     pairs,
-    places_along,
-    tied,
+    windows_along,
     with_bias,
 )
-from tensorbp.layers.linear import INITIALIZERS
 
 __all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "conv_transpose"]
 
@@ -71,23 +70,10 @@ class TransposedConvolution(Composite):
     initializer: Initializer = argument(INITIALIZER, "glorot_uniform")
 
     def __post_init__(self) -> None:
-        name, rank = self.name, self.rank
-        channels = whole_number(name, "out_channels", self.out_channels, least=1)
-        object.__setattr__(self, "out_channels", channels)
-        for each in ("kernel_size", "stride", "dilation"):
-            object.__setattr__(self, each, numbers(name, each, getattr(self, each), rank))
-        more = numbers(name, "output_padding", self.output_padding, rank, least=0)
+        check_convolution(self)
+        more = numbers(self.name, "output_padding", self.output_padding, self.rank, least=0)
         object.__setattr__(self, "output_padding", more)
-        object.__setattr__(self, "groups", whole_number(name, "groups", self.groups, least=1))
-        object.__setattr__(self, "padding", pairs(name, "padding", self.padding, rank))
-        one_of(name, "initializer", self.initializer, INITIALIZERS)
-        switch(name, "bias", self.bias)
-        switch(name, "channels_last", self.channels_last)
-        if self.out_channels % self.groups:
-            raise LayerError(
-                f"layer '{name}': groups must divide out_channels, found {self.groups} groups of "
-                f"{self.out_channels} channels"
-            )
+        object.__setattr__(self, "padding", pairs(self.name, "padding", self.padding, self.rank))
         self._check_output_padding()
 
     def _check_output_padding(self) -> None:
@@ -107,8 +93,7 @@ class TransposedConvolution(Composite):
         check_groups(self.name, self.groups, where.channels)
         kernel = each_axis(self.kernel_size, self.rank)
         shape = (where.channels, self.out_channels // self.groups, *kernel)
-        bias = {"b": Parameter((self.out_channels,), "zeros")} if self.bias else {}
-        return {"W": Parameter(shape, self.initializer)} | bias
+        return {"W": Parameter(shape, self.initializer)} | bias_of_channels(self)
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the weights, times x, added up where the windows of y are.
@@ -126,10 +111,7 @@ class TransposedConvolution(Composite):
         (batch,) = axes.new(x.shape[0])
         inner_size = where.channels // self.groups
         group, inner, outer = axes.split(self.groups, inner_size, W.shape[1])
-        selections: list[Factor[Expression]] = []
-        places: list[Dimension] = []
-        taps: list[Dimension] = []
-        counts: list[Dimension] = []
+        ties = Ties()
         for k, (window, count) in enumerate(zip(self._windows(), where.lengths, strict=True)):
             more = each_axis(self.output_padding, self.rank)[k]
             added = window.before + window.after
@@ -139,24 +121,18 @@ class TransposedConvolution(Composite):
                     f"layer '{self.name}': padding {added} leaves nothing of axis {where.axes[k]} "
                     f"of y, which has {length + added} places for x of shape {x.shape}"
                 )
-            place, which, tap = tied(axes, window, length, count, selections)
-            places.append(place)
-            counts.append(which)
-            taps.append(tap)
+            ties.add(axes, window, length, count)
         factors = [
-            Factor(x, where.arranged(batch, group + inner, counts)),
-            Factor(W, (group + inner, outer, *taps)),
-            *selections,
+            Factor(x, where.arranged(batch, group + inner, ties.counts)),
+            Factor(W, (group + inner, outer, *ties.taps)),
+            *ties.selections,
         ]
-        return axes.einsum(factors, where.arranged(batch, group + outer, places))
+        return axes.einsum(factors, where.arranged(batch, group + outer, ties.places))
 
     def _windows(self) -> list[Window]:
-        columns = [each_axis(e, self.rank) for e in (self.kernel_size, self.stride, self.dilation)]
-        widths = places_along(self.padding, self.rank)
-        return [
-            Window(size, stride, dilation, before, after)
-            for size, stride, dilation, (before, after) in zip(*columns, widths, strict=True)
-        ]
+        return windows_along(
+            (self.kernel_size, self.stride, self.dilation), self.padding, self.rank
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -18,13 +17,13 @@ from tensorbp.layers.convolution.spatial import (
     Padding,
     Sizes,
     Space,
+    Ties,
     Window,
     each_axis,
     numbers,
     pairs,
-    places_along,
     room_for,
-    tied,
+    windows_along,
 )
 
 __all__ = [
@@ -83,15 +82,12 @@ class Unfold(Composite):
         where = Space.of(self.name, x.shape, 2)
         axes = Axes()
         batch, channels = axes.new(x.shape[0], where.channels)
-        counts = []
+        ties = Ties()
         for window, length, axis in zip(_windows(self), where.lengths, where.axes, strict=True):
             room_for(self.name, window, length, axis, x.shape)
-            counts.append(window.count(length))
-        selections, places, rows, columns = _columns(
-            axes, channels, _windows(self), where.lengths, counts
-        )
-        whole = Factor(x, (batch, channels, *places))
-        return axes.einsum([whole, *selections], (batch, rows, columns))
+            ties.add(axes, window, length, window.count(length))
+        whole = Factor(x, (batch, channels, *ties.places))
+        return axes.einsum([whole, *ties.selections], (batch, *_columns(channels, ties)))
 
 
 @dataclass(frozen=True)
@@ -145,9 +141,11 @@ class Fold(Composite):
             )
         axes = Axes()
         batch, channels = axes.new(x.shape[0], x.shape[1] // taps)
-        selections, places, rows, columns = _columns(axes, channels, windows, lengths, counts)
-        whole = Factor(x, (batch, rows, columns))
-        return axes.einsum([whole, *selections], (batch, channels, *places))
+        ties = Ties()
+        for window, length, count in zip(windows, lengths, counts, strict=True):
+            ties.add(axes, window, length, count)
+        whole = Factor(x, (batch, *_columns(channels, ties)))
+        return axes.einsum([whole, *ties.selections], (batch, channels, *ties.places))
 
 
 def _check_windows(layer: Unfold | Fold) -> None:
@@ -157,32 +155,12 @@ def _check_windows(layer: Unfold | Fold) -> None:
 
 
 def _windows(layer: Unfold | Fold) -> list[Window]:
-    columns = [each_axis(each, 2) for each in (layer.kernel_size, layer.stride, layer.dilation)]
-    widths = places_along(layer.padding, 2)
-    return [
-        Window(size, stride, dilation, before, after)
-        for size, stride, dilation, (before, after) in zip(*columns, widths, strict=True)
-    ]
+    return windows_along((layer.kernel_size, layer.stride, layer.dilation), layer.padding, 2)
 
 
-def _columns(
-    axes: Axes,
-    channels: Dimension,
-    windows: Sequence[Window],
-    lengths: Sequence[int],
-    counts: Sequence[int],
-) -> tuple[list[Factor[Expression]], list[Dimension], Dimension, Dimension]:
-    """Return the selections of windows, the axes of places, and the axes of a matrix of windows."""
-    selections: list[Factor[Expression]] = []
-    places: list[Dimension] = []
-    rows: Dimension = channels
-    columns: Dimension = ()
-    for window, length, count in zip(windows, lengths, counts, strict=True):
-        place, which, tap = tied(axes, window, length, count, selections)
-        places.append(place)
-        rows += tap
-        columns += which
-    return selections, places, rows, columns
+def _columns(channels: Dimension, ties: Ties) -> tuple[Dimension, Dimension]:
+    """Return the axes of a matrix of windows: channels and places in a window, and windows."""
+    return sum(ties.taps, channels), sum(ties.counts, ())
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tensorbp.algebra import Dimension, Factor, Number
+from tensorbp.algebra import Factor, Number
 from tensorbp.expression.layer import Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.convolution.spatial import Axes, Space, Window, tied
+from tensorbp.layers.convolution.spatial import Axes, Space, Ties, Window
 from tensorbp.layers.tables import Table
 
 __all__ = ["Shares", "counted", "summed"]
@@ -55,20 +55,15 @@ def summed(
     """
     axes = Axes()
     batch, channels = axes.new(x.shape[0], where.channels)
-    factors: list[Factor[Expression]] = []
-    places: list[Dimension] = []
-    counts: list[Dimension] = []
-    taps: Dimension = ()
+    ties = Ties()
     for k, (window, length) in enumerate(zip(windows, where.lengths, strict=True)):
-        place, count, tap = tied(axes, window, length, window.count(length), factors)
-        places.append(place)
-        counts.append(count)
-        taps += tap
+        ties.add(axes, window, length, window.count(length))
         if shares and shares[k]:
-            factors.append(Factor(Shares(tuple(shares[k]))(), (count,)))
-    output = where.arranged(batch, channels, counts)
-    whole = Factor(x, where.arranged(batch, channels, places))
-    return axes.einsum([whole, *factors], (*output, taps) if apart else output, coefficient)
+            ties.selections.append(Factor(Shares(tuple(shares[k]))(), (ties.counts[-1],)))
+    output = where.arranged(batch, channels, ties.counts)
+    whole = Factor(x, where.arranged(batch, channels, ties.places))
+    kept = (*output, sum(ties.taps, ())) if apart else output
+    return axes.einsum([whole, *ties.selections], kept, coefficient)
 
 
 def counted(window: Window, length: int, after: int, include: bool) -> list[int]:
