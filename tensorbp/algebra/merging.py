@@ -24,6 +24,8 @@ delta to be stored, an axis in no factor stands for ones.
 
 def collect(terms: Sequence[Term[Value]]) -> tuple[Term[Value], ...]:
     """Add the coefficients of terms that are equal but for them, and drop those that vanish."""
+    if len(terms) == 1:
+        return tuple(terms) if terms[0].coefficient != 0 else ()
     alike: dict[tuple[object, ...], Term[Value]] = {}
     for term in terms:
         key = _likeness(term)

@@ -179,8 +179,25 @@ class SoftmaxCrossEntropyOneHot(Composite):
         return mean_of_sample(einsum("-...p,...p->...", target, log_softmax(x)))
 
 
+class OfLabels(Composite):
+    """What losses of labels share that are made of others: which labels count, and how much."""
+
+    inputs = _LABELS
+    weight: tuple[float, ...] | None
+    ignore_index: int | None
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "ignore_index"):
+            object.__setattr__(self, name, getattr(self.targets, name))
+
+    @property
+    def targets(self) -> ClassTargets:
+        """The layer that turns labels into rows of targets."""
+        return ClassTargets(weight=self.weight, ignore_index=self.ignore_index, loss=self.name)
+
+
 @dataclass(frozen=True)
-class NllLoss(Composite):
+class NllLoss(OfLabels):
     """Negative log-likelihood of labels: l = -w_t x_t, x logarithms of probabilities.
 
     dl/dx_p = -w_t δ_pt, over the number of labels in a sample that count.
@@ -188,18 +205,9 @@ class NllLoss(Composite):
 
     name = "nll_loss"
     formula = "l = -w_t x_t"
-    inputs = _LABELS
 
     weight: tuple[float, ...] | None = argument(WEIGHT, None)
     ignore_index: int | None = argument(IGNORE_INDEX, None)
-
-    def __post_init__(self) -> None:
-        for name in ("weight", "ignore_index"):
-            object.__setattr__(self, name, getattr(self._targets, name))
-
-    @property
-    def _targets(self) -> ClassTargets:
-        return ClassTargets(weight=self.weight, ignore_index=self.ignore_index, loss=self.name)
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
@@ -212,14 +220,14 @@ class NllLoss(Composite):
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return -Σ q x, over the labels of a sample and the classes."""
         x, target = operands
-        targets = self._targets(x, target)
+        targets = self.targets(x, target)
         # the logarithm of an impossible class is -inf, and 0 times that would be nan
         selected = where(targets, x, 0)
         return einsum("-b...p,b...p->b", targets, selected)
 
 
 @dataclass(frozen=True)
-class SoftmaxFocalLoss(Composite):
+class SoftmaxFocalLoss(OfLabels):
     """Focal loss of softmax with labels: l = -w_t (1 - y_t)ᵞ ln y_t, y = softmax(x).
 
     With z = x_t - ln Σ_p exp(x_p), p that is not t, it is l = -w_t σ(-z)ᵞ ln σ(z), and dl/dz =
@@ -229,7 +237,6 @@ class SoftmaxFocalLoss(Composite):
 
     name = "softmax_focal_loss"
     formula = "l = -w_t (1 - y_t)ᵞ ln y_t, y = softmax(x)"
-    inputs = _LABELS
 
     gamma: float = argument("γ, from 0 up; with 0 it is the cross-entropy", 2.0)
     weight: tuple[float, ...] | None = argument(WEIGHT, None)
@@ -237,12 +244,7 @@ class SoftmaxFocalLoss(Composite):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gamma", number_from(self.name, "gamma", self.gamma))
-        for name in ("weight", "ignore_index"):
-            object.__setattr__(self, name, getattr(self._targets, name))
-
-    @property
-    def _targets(self) -> ClassTargets:
-        return ClassTargets(weight=self.weight, ignore_index=self.ignore_index, loss=self.name)
+        super().__post_init__()
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
@@ -255,7 +257,7 @@ class SoftmaxFocalLoss(Composite):
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return -σ(-z)ᵞ ln σ(z), z being by how much the label's logit is ahead."""
         x, target = operands
-        targets = self._targets(x, target)
+        targets = self.targets(x, target)
         label = sum(where(targets, x, 0), axis=-1)
         # far below every logit, and finite: a label may be the only class
         others = logsumexp(where(targets, -1e30, x))

@@ -24,8 +24,55 @@ __all__ = ["BatchNorm", "BatchNormInference", "GroupNorm", "InstanceNorm"]
 CHANNEL_AXIS = "the axis of channels: 1, or -1 where they come last"
 
 
+class ChannelNorm(Composite):
+    """What normalisations of channels share; each has its arguments in an order of its own."""
+
+    epsilon: float
+    axis: int
+    affine: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "epsilon", valid_epsilon(self.name, self.epsilon))
+        object.__setattr__(self, "axis", whole_number(self.name, "axis", self.axis))
+        switch(self.name, "affine", self.affine)
+
+    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
+        """Return the gain and the bias of each channel, if there are any."""
+        channels = (shapes[0][self.channel(shapes[0])],)
+        if not self.affine:
+            return {}
+        return {"gain": Parameter(channels, "ones"), "bias": Parameter(channels, "zeros")}
+
+    def channel(self, shape: Shape) -> int:
+        """Return the position of the axis of channels.
+
+        Raises:
+            LayerError: the input has no such axis.
+        """
+        rank = len(shape)
+        if rank < 2:
+            raise LayerError(
+                f"layer '{self.name}': x needs a batch axis and an axis of channels, found shape "
+                f"{shape}"
+            )
+        if not 0 < self.axis < rank and not -rank < self.axis < 0:
+            raise LayerError(
+                f"layer '{self.name}': axis must be one of x, of shape {shape}, behind the batch: "
+                f"from 1 to {rank - 1}, or negative from the end; found {self.axis}"
+            )
+        return self.axis % rank
+
+    def check_variance(self, what: str, shape: Shape, count: int) -> None:
+        """Raise `LayerError` unless a part of a sample has numbers enough to vary."""
+        if count < 2:
+            raise LayerError(
+                f"layer '{self.name}': a {what} of a sample of x, of shape {shape}, must have 2 "
+                "numbers at least, or it has no variance"
+            )
+
+
 @dataclass(frozen=True)
-class BatchNorm(Composite):
+class BatchNorm(ChannelNorm):
     """Batch normalisation while training: y = gain ⊙ (x - μ)/√(v + ε) + bias for each channel.
 
     μ and v are mean and variance (that of n, not of n - 1) over the batch and all other axes but
@@ -41,9 +88,6 @@ class BatchNorm(Composite):
     axis: int = argument(CHANNEL_AXIS, 1)
     affine: bool = argument(AFFINE, True)
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
         """Return features, images with channels first and last, and one without parameters."""
@@ -54,14 +98,10 @@ class BatchNorm(Composite):
             Example(cls(affine=False), ((3, 4),)),
         )
 
-    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
-        """Return the gain and the bias of each channel, if there are any."""
-        return _gain_and_bias(self, shapes[0])
-
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return gain ⊙ standardize(x) + bias."""
         (x,) = operands
-        channel = _channel(self, x.shape)
+        channel = self.channel(x.shape)
         over = tuple(k for k in range(x.ndim) if k != channel)
         if prod(x.shape[k] for k in over) < 2:
             raise LayerError(
@@ -73,7 +113,7 @@ class BatchNorm(Composite):
 
 
 @dataclass(frozen=True)
-class BatchNormInference(Composite):
+class BatchNormInference(ChannelNorm):
     """Batch normalisation by given statistics: y = gain ⊙ (x - mean)/√(variance + ε) + bias.
 
     dy/dx = gain/√(variance + ε). The mean and variance of each channel are inputs: those that were
@@ -89,9 +129,6 @@ class BatchNormInference(Composite):
     axis: int = argument(CHANNEL_AXIS, 1)
     affine: bool = argument(AFFINE, True)
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
         """Return features, images with channels first and last, and one without parameters."""
@@ -102,14 +139,10 @@ class BatchNormInference(Composite):
             Example(cls(affine=False), ((3, 4), (4,), (4,))),
         )
 
-    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
-        """Return the gain and the bias of each channel, if there are any."""
-        return _gain_and_bias(self, shapes[0])
-
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return gain ⊙ (x - mean)/√(variance + ε) + bias."""
         x, mean, variance = operands
-        channel = _channel(self, x.shape)
+        channel = self.channel(x.shape)
         for name, value in (("mean", mean), ("variance", variance)):
             if value.shape != (x.shape[channel],):
                 raise LayerError(
@@ -122,7 +155,7 @@ class BatchNormInference(Composite):
 
 
 @dataclass(frozen=True)
-class GroupNorm(Composite):
+class GroupNorm(ChannelNorm):
     """Group normalisation: y = gain ⊙ (x - μ)/√(v + ε) + bias, μ and v of a group of channels.
 
     Mean and variance are those of one sample, over the channels of a group and all axes behind.
@@ -139,7 +172,7 @@ class GroupNorm(Composite):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", whole_number(self.name, "groups", self.groups, least=1))
-        _check(self)
+        super().__post_init__()
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
@@ -151,14 +184,10 @@ class GroupNorm(Composite):
             Example(cls(1, affine=False), ((3, 4),)),
         )
 
-    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
-        """Return the gain and the bias of each channel, if there are any."""
-        return _gain_and_bias(self, shapes[0])
-
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return gain ⊙ standardize(x) + bias, the channels of a group side by side."""
         (x,) = operands
-        channel = _channel(self, x.shape)
+        channel = self.channel(x.shape)
         channels = x.shape[channel]
         if channels % self.groups:
             raise LayerError(
@@ -168,13 +197,13 @@ class GroupNorm(Composite):
         sizes = (self.groups, channels // self.groups)
         grouped = reshape(x, (*x.shape[:channel], *sizes, *x.shape[channel + 1 :]))
         over = tuple(k for k in range(1, grouped.ndim) if k != channel)
-        _check_variance(self, "group of channels", x.shape, prod(grouped.shape[k] for k in over))
+        self.check_variance("group of channels", x.shape, prod(grouped.shape[k] for k in over))
         y = reshape(standardize(grouped, self.epsilon, axis=over), x.shape)
         return _affine(y, channel, parameters)
 
 
 @dataclass(frozen=True)
-class InstanceNorm(Composite):
+class InstanceNorm(ChannelNorm):
     """Instance normalisation: y = gain ⊙ (x - μ)/√(v + ε) + bias, a channel of a sample alone.
 
     μ and v are mean and variance over all axes but those of the batch and of the channels. Its
@@ -189,9 +218,6 @@ class InstanceNorm(Composite):
     axis: int = argument(CHANNEL_AXIS, 1)
     affine: bool = argument(AFFINE, False)
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
         """Return sequences without parameters, images with, and channels that come last."""
@@ -201,58 +227,14 @@ class InstanceNorm(Composite):
             Example(cls(0.1, axis=-1, affine=True), ((2, 4, 3),)),
         )
 
-    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
-        """Return the gain and the bias of each channel, if there are any."""
-        return _gain_and_bias(self, shapes[0])
-
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return standardize(x), with gain and bias if there are any."""
         (x,) = operands
-        channel = _channel(self, x.shape)
+        channel = self.channel(x.shape)
         over = tuple(k for k in range(1, x.ndim) if k != channel)
-        _check_variance(self, "channel", x.shape, prod(x.shape[k] for k in over))
+        self.check_variance("channel", x.shape, prod(x.shape[k] for k in over))
         y = standardize(x, self.epsilon, axis=over)
         return _affine(y, channel, parameters)
-
-
-_Channels = BatchNorm | BatchNormInference | GroupNorm | InstanceNorm
-
-
-def _check(layer: _Channels) -> None:
-    object.__setattr__(layer, "epsilon", valid_epsilon(layer.name, layer.epsilon))
-    object.__setattr__(layer, "axis", whole_number(layer.name, "axis", layer.axis))
-    switch(layer.name, "affine", layer.affine)
-
-
-def _check_variance(layer: GroupNorm | InstanceNorm, what: str, shape: Shape, count: int) -> None:
-    if count < 2:
-        raise LayerError(
-            f"layer '{layer.name}': a {what} of a sample of x, of shape {shape}, must have 2 "
-            "numbers at least, or it has no variance"
-        )
-
-
-def _channel(layer: _Channels, shape: Shape) -> int:
-    """Return the position of the axis of channels."""
-    rank = len(shape)
-    if rank < 2:
-        raise LayerError(
-            f"layer '{layer.name}': x needs a batch axis and an axis of channels, found shape "
-            f"{shape}"
-        )
-    if not 0 < layer.axis < rank and not -rank < layer.axis < 0:
-        raise LayerError(
-            f"layer '{layer.name}': axis must be one of x, of shape {shape}, behind the batch: "
-            f"from 1 to {rank - 1}, or negative from the end; found {layer.axis}"
-        )
-    return layer.axis % rank
-
-
-def _gain_and_bias(layer: _Channels, shape: Shape) -> dict[str, Parameter]:
-    channels = (shape[_channel(layer, shape)],)
-    if not layer.affine:
-        return {}
-    return {"gain": Parameter(channels, "ones"), "bias": Parameter(channels, "zeros")}
 
 
 def _affine(y: Expression, channel: int, parameters: dict[str, Expression]) -> Expression:

@@ -175,14 +175,8 @@ class Standardize(_OverAxes):
 
 
 @dataclass(frozen=True)
-class LayerNorm(Composite):
-    """Layer normalisation: y = gain ⊙ standardize(x) + bias, over the last axes.
-
-    Its derivatives are those of standardize, times the gain. Source: Ba, Kiros and Hinton 2016.
-    """
-
-    name = "layer_norm"
-    formula = "y = gain ⊙ (x - μ)/√(mean((x - μ)²) + ε) + bias"
+class FeatureNorm(Composite):
+    """What normalisations over the last axes share."""
 
     epsilon: float = argument(EPSILON, 1e-5)
     normalized_dimensions: int = argument("over how many of the last axes", 1)
@@ -190,7 +184,10 @@ class LayerNorm(Composite):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", valid_epsilon(self.name, self.epsilon))
-        _check_dimensions(self)
+        dimensions = whole_number(
+            self.name, "normalized_dimensions", self.normalized_dimensions, least=1
+        )
+        object.__setattr__(self, "normalized_dimensions", dimensions)
         switch(self.name, "affine", self.affine)
 
     @classmethod
@@ -202,9 +199,43 @@ class LayerNorm(Composite):
             Example(cls(0.1, affine=False), ((3, 4),)),
         )
 
+    @property
+    def axes(self) -> Axes:
+        """Over which axes is normalised."""
+        count = self.normalized_dimensions
+        return -1 if count == 1 else tuple(range(-count, 0))
+
+    def features(self, shape: Shape) -> Shape:
+        """Return the sizes of these axes.
+
+        Raises:
+            LayerError: the input has not as many.
+        """
+        if not shape:
+            raise LayerError(
+                f"layer '{self.name}': x needs an axis of features, found a number of shape ()"
+            )
+        if len(shape) < self.normalized_dimensions:
+            raise LayerError(
+                f"layer '{self.name}': normalized_dimensions is {self.normalized_dimensions}, but "
+                f"x of shape {shape} has {len(shape)}"
+            )
+        return shape[-self.normalized_dimensions :]
+
+
+@dataclass(frozen=True)
+class LayerNorm(FeatureNorm):
+    """Layer normalisation: y = gain ⊙ standardize(x) + bias, over the last axes.
+
+    Its derivatives are those of standardize, times the gain. Source: Ba, Kiros and Hinton 2016.
+    """
+
+    name = "layer_norm"
+    formula = "y = gain ⊙ (x - μ)/√(mean((x - μ)²) + ε) + bias"
+
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return the gain and the bias of each feature, if there are any."""
-        features = _features(self, shapes[0])
+        features = self.features(shapes[0])
         if not self.affine:
             return {}
         return {"gain": Parameter(features, "ones"), "bias": Parameter(features, "zeros")}
@@ -212,12 +243,12 @@ class LayerNorm(Composite):
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return gain ⊙ standardize(x) + bias."""
         (x,) = operands
-        y = standardize(x, self.epsilon, axis=_last_axes(self))
+        y = standardize(x, self.epsilon, axis=self.axes)
         return y * parameters["gain"] + parameters["bias"] if self.affine else y
 
 
 @dataclass(frozen=True)
-class RmsNorm(Composite):
+class RmsNorm(FeatureNorm):
     """Root mean square normalisation: y = gain ⊙ x/√(mean(x²) + ε), over the last axes.
 
     Its derivatives are those of standardize without centring, times the gain. Source: Zhang and
@@ -227,33 +258,17 @@ class RmsNorm(Composite):
     name = "rms_norm"
     formula = "y = gain ⊙ x/√(mean(x²) + ε)"
 
-    epsilon: float = argument(EPSILON, 1e-5)
-    normalized_dimensions: int = argument("over how many of the last axes", 1)
     affine: bool = argument("whether there is a gain", True)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "epsilon", valid_epsilon(self.name, self.epsilon))
-        _check_dimensions(self)
-        switch(self.name, "affine", self.affine)
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return one over the last axis, one over two, and one without parameters."""
-        return (
-            Example(cls(), ((3, 4),)),
-            Example(cls(normalized_dimensions=2), ((2, 3, 4),)),
-            Example(cls(0.1, affine=False), ((3, 4),)),
-        )
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return the gain of each feature, if there is one."""
-        features = _features(self, shapes[0])
+        features = self.features(shapes[0])
         return {"gain": Parameter(features, "ones")} if self.affine else {}
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return gain ⊙ standardize(x), not centred."""
         (x,) = operands
-        y = standardize(x, self.epsilon, centered=False, axis=_last_axes(self))
+        y = standardize(x, self.epsilon, centered=False, axis=self.axes)
         return y * parameters["gain"] if self.affine else y
 
 
@@ -299,27 +314,3 @@ def _over(spec: str, rank: int, axes: Sequence[int]) -> str:
         return "".join(own[k : k + 1] if k in axes else ascii_uppercase[k] for k in range(rank))
 
     return re.sub(r"\.\.\.(\w?)", dimensions, spec)
-
-
-def _check_dimensions(layer: LayerNorm | RmsNorm) -> None:
-    count = whole_number(layer.name, "normalized_dimensions", layer.normalized_dimensions, least=1)
-    object.__setattr__(layer, "normalized_dimensions", count)
-
-
-def _last_axes(layer: LayerNorm | RmsNorm) -> Axes:
-    count = layer.normalized_dimensions
-    return -1 if count == 1 else tuple(range(-count, 0))
-
-
-def _features(layer: LayerNorm | RmsNorm, shape: Shape) -> Shape:
-    """Return the sizes of the axes over which is normalised."""
-    if not shape:
-        raise LayerError(
-            f"layer '{layer.name}': x needs an axis of features, found a number of shape ()"
-        )
-    if len(shape) < layer.normalized_dimensions:
-        raise LayerError(
-            f"layer '{layer.name}': normalized_dimensions is {layer.normalized_dimensions}, but x "
-            f"of shape {shape} has {len(shape)}"
-        )
-    return shape[-layer.normalized_dimensions :]
