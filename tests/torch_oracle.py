@@ -41,6 +41,9 @@ def assert_equals_torch(
     tensors = {name: torch.tensor(np.asarray(value)) for name, value in given.items()}
     real = {name: tensors[name].requires_grad_() for name in case.real}
     expected = reference(tensors)
+    if not real:
+        _assert_close(case.values([case.output], given)[0], expected)
+        return
     value, weights = case.output, case.cotangent()
     weighted = tb.sum(value * tb.variable("weights", *value.shape))
     sources = list(case.real.values())

@@ -15,7 +15,7 @@ import numpy as np
 from adam import Adam
 from numpy.typing import NDArray
 
-from tensorbp import Model, Parameters
+from tensorbp import Model, Parameters, load
 
 LICENSE = Path(__file__).parent.parent.parent / "LICENSE"
 """The text that the models learn: it is there wherever the examples are."""
@@ -71,8 +71,10 @@ def train(
         yield theta
 
 
-def report(model: Model, text: Characters, rate: float, steps: int) -> None:
-    """Train a model, and print its loss on the way and what it writes at the end."""
+def learn_license(name: str, rate: float, steps: int) -> None:
+    """Train the model of a file, and print its loss on the way and what it writes at the end."""
+    text = read_license()
+    model = load(Path(__file__).parent / name, dims={"vocabulary": len(text.alphabet)})
     print(f"{len(text.codes)} characters, {len(text.alphabet)} different ones; {model}")
     for step, theta in enumerate(train(model, text, rate, steps)):
         if step % 100 == 0:

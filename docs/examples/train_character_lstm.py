@@ -6,21 +6,7 @@ first, so the loss starts at ln 76, that of a guess among 76 characters. It fall
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from characters import read_license, report
-
-from tensorbp import load
-
-RATE = 0.02
-STEPS = 500
-
-
-def main() -> None:
-    text = read_license()
-    path = Path(__file__).parent / "character_lstm.yaml"
-    report(load(path, dims={"vocabulary": len(text.alphabet)}), text, RATE, STEPS)
-
+from characters import learn_license
 
 if __name__ == "__main__":
-    main()
+    learn_license("character_lstm.yaml", rate=0.02, steps=500)

@@ -12,7 +12,7 @@ from tensorbp.expression.layer import Example, Primitive, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.layers.checks import whole_number
 
-__all__ = ["AlongAxis", "along"]
+__all__ = ["AlongAxis", "Reduction", "along"]
 
 AXIS = "the axis along which it is computed; negative ones count from the end"
 
@@ -71,3 +71,14 @@ class AlongAxis(Primitive):
     def declare(self, spec: str, x: Expression, *factors: Expression) -> Declaration:
         """Return a signature, written for the last axis of x, for the layer's own axis."""
         return signature(along(spec, x.ndim, self.axis % x.ndim), *factors)
+
+
+@dataclass(frozen=True)
+class Reduction(AlongAxis):
+    """A primitive of one input that works along one axis, of which one number is left."""
+
+    def shape(self, *shapes: Shape) -> Shape:
+        """Return the shape of the input without the axis."""
+        sizes = list(super().shape(*shapes))
+        del sizes[self.axis]
+        return tuple(sizes)

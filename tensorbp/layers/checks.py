@@ -10,7 +10,7 @@ from typing import Any
 from tensorbp.errors import LayerError, ShapeError, SignatureError
 from tensorbp.expression.layer import Shape
 
-__all__ = ["blame", "same_shape", "whole_number", "whole_numbers"]
+__all__ = ["axis_or_axes", "blame", "same_shape", "whole_number", "whole_numbers"]
 
 
 @contextmanager
@@ -51,6 +51,17 @@ def whole_numbers(layer: str, name: str, value: Any) -> tuple[int, ...]:
             f"layer '{layer}': {name} must be a list of whole numbers, found {value!r}"
         )
     return tuple(whole_number(layer, f"each number of {name}", each) for each in value)
+
+
+def axis_or_axes(layer: str, value: Any) -> int | tuple[int, ...]:
+    """Return the argument ``axis``, of one axis or of several.
+
+    Raises:
+        LayerError: it is neither a whole number nor a list of them.
+    """
+    if isinstance(value, list | tuple):
+        return whole_numbers(layer, "axis", value)
+    return whole_number(layer, "axis", value)
 
 
 def same_shape(layer: str, shape: Shape, target: Shape) -> None:

@@ -15,8 +15,8 @@ from tensorbp.expression.einsum import product
 from tensorbp.expression.layer import Composite, Example, Input, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
-from tensorbp.layers.along import AlongAxis
-from tensorbp.layers.checks import blame, whole_number, whole_numbers
+from tensorbp.layers.along import Reduction
+from tensorbp.layers.checks import axis_or_axes, blame
 from tensorbp.layers.choices import switch
 
 __all__ = ["Argmax", "Argmin", "Found", "Max", "Min", "argmax", "argmin", "max", "min"]
@@ -45,16 +45,10 @@ class Found(Selection):
 
 
 @dataclass(frozen=True)
-class Place(AlongAxis):
+class Place(Reduction):
     """Where along an axis something is found: integers, which have no derivative."""
 
     kind: ClassVar[str] = "integer"
-
-    def shape(self, *shapes: Shape) -> Shape:
-        """Return the shape of the input without the axis."""
-        sizes = list(super().shape(*shapes))
-        del sizes[self.axis]
-        return tuple(sizes)
 
     def jacobian(self, y: Expression, *operands: Expression) -> dict[str, Declaration]:
         """Return nothing: integers do not change with x, but where they jump."""
@@ -105,10 +99,7 @@ class Extreme(Composite):
     keepdims: bool = argument(KEEPDIMS, False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.axis, list | tuple):
-            object.__setattr__(self, "axis", whole_numbers(self.name, "axis", self.axis))
-        else:
-            object.__setattr__(self, "axis", whole_number(self.name, "axis", self.axis))
+        object.__setattr__(self, "axis", axis_or_axes(self.name, self.axis))
         switch(self.name, "keepdims", self.keepdims)
 
     @classmethod

@@ -103,40 +103,20 @@ class GatedLinear(Composite):
         return type(self).gate(gate) * _linear(x, parameters["V"], parameters.get("c"))
 
 
-@dataclass(frozen=True)
-class Reglu(GatedLinear):
-    """Gated linear unit with relu: y = max(x W + b, 0) ⊙ (x V + c).
-
-    Its derivatives follow from its parts. Source: Shazeer 2020, GLU variants improve transformer.
-    """
-
-    name = "reglu"
-    formula = "y = max(x W + b, 0) ⊙ (x V + c)"
-    gate = staticmethod(relu)
-
-
-@dataclass(frozen=True)
-class Geglu(GatedLinear):
-    """Gated linear unit with gelu: y = gelu(x W + b) ⊙ (x V + c).
-
-    Its derivatives follow from its parts. Source: Shazeer 2020, GLU variants improve transformer.
-    """
-
-    name = "geglu"
-    formula = "y = gelu(x W + b) ⊙ (x V + c)"
-    gate = staticmethod(gelu)
+def _gated_by(gate: Function, name: str, formula: str) -> type[GatedLinear]:
+    """Return the gated linear unit with another activation in place of the sigmoid."""
+    text = (
+        f"Gated linear unit with {gate.__name__}: {formula}.\n\nIts derivatives follow from its "
+        "parts. Source: Shazeer 2020, GLU variants improve transformer."
+    )
+    attributes = {"name": name, "formula": formula, "gate": staticmethod(gate)}
+    unit = type(name.title(), (GatedLinear,), {**attributes, "__doc__": text})
+    return dataclass(frozen=True)(unit)
 
 
-@dataclass(frozen=True)
-class Swiglu(GatedLinear):
-    """Gated linear unit with silu: y = silu(x W + b) ⊙ (x V + c).
-
-    Its derivatives follow from its parts. Source: Shazeer 2020, GLU variants improve transformer.
-    """
-
-    name = "swiglu"
-    formula = "y = silu(x W + b) ⊙ (x V + c)"
-    gate = staticmethod(silu)
+Reglu = _gated_by(relu, "reglu", "y = max(x W + b, 0) ⊙ (x V + c)")
+Geglu = _gated_by(gelu, "geglu", "y = gelu(x W + b) ⊙ (x V + c)")
+Swiglu = _gated_by(silu, "swiglu", "y = silu(x W + b) ⊙ (x V + c)")
 
 
 @dataclass(frozen=True)

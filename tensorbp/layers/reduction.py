@@ -7,30 +7,34 @@ from dataclasses import dataclass
 from tensorbp.expression import arithmetic
 from tensorbp.expression.layer import Composite, Example, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import blame, whole_number, whole_numbers
+from tensorbp.layers.checks import axis_or_axes, blame
 
 __all__ = ["Mean", "Sum"]
 
-Axes = int | tuple[int, ...]
 AXIS = "the axis, or list of axes, over which it is taken; negative ones count from the end"
 
 
 @dataclass(frozen=True)
-class Sum(Composite):
-    """Sum over axes: y = Σ x; dy/dx is one."""
-
-    name = "sum"
-    formula = "y = Σ x"
+class OverAxes(Composite):
+    """What sums and means share."""
 
     axis: int | tuple[int, ...] = argument(AXIS, -1)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "axis", _axes(self.name, self.axis))
+        object.__setattr__(self, "axis", axis_or_axes(self.name, self.axis))
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
-        """Return a sum over one axis, and over two."""
+        """Return one over one axis, and over two."""
         return (Example(cls(), ((3, 4),)), Example(cls((1, 2)), ((2, 3, 4),)))
+
+
+@dataclass(frozen=True)
+class Sum(OverAxes):
+    """Sum over axes: y = Σ x; dy/dx is one."""
+
+    name = "sum"
+    formula = "y = Σ x"
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the sum."""
@@ -40,30 +44,14 @@ class Sum(Composite):
 
 
 @dataclass(frozen=True)
-class Mean(Composite):
+class Mean(OverAxes):
     """Mean over axes, of n numbers each: y = Σ x / n; dy/dx is 1/n."""
 
     name = "mean"
     formula = "y = Σ x / n"
-
-    axis: int | tuple[int, ...] = argument(AXIS, -1)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axis", _axes(self.name, self.axis))
-
-    @classmethod
-    def examples(cls) -> tuple[Example, ...]:
-        """Return a mean over one axis, and over two."""
-        return (Example(cls(), ((3, 4),)), Example(cls((1, 2)), ((2, 3, 4),)))
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the mean."""
         (x,) = operands
         with blame(self.name):
             return arithmetic.mean(x, self.axis)
-
-
-def _axes(layer: str, axis: object) -> Axes:
-    if isinstance(axis, list | tuple):
-        return whole_numbers(layer, "axis", axis)
-    return whole_number(layer, "axis", axis)

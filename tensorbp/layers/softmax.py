@@ -13,7 +13,7 @@ from tensorbp.expression.declaration import Declaration
 from tensorbp.expression.elementwise import exp
 from tensorbp.expression.layer import Shape
 from tensorbp.expression.node import Expression
-from tensorbp.layers.along import AlongAxis
+from tensorbp.layers.along import AlongAxis, Reduction
 
 __all__ = [
     "LogSoftmax",
@@ -87,17 +87,11 @@ class LogSoftmax(AlongAxis):
 
 
 @dataclass(frozen=True)
-class LogSumExp(AlongAxis):
+class LogSumExp(Reduction):
     """Logarithm of a sum of exponentials: y = ln Σ_p exp(x_p); dy/dx_p = softmax(x)_p."""
 
     name = "logsumexp"
     formula = "y = ln Σ_p exp(x_p)"
-
-    def shape(self, *shapes: Shape) -> Shape:
-        """Return the shape of the input without the axis."""
-        sizes = list(super().shape(*shapes))
-        del sizes[self.axis]
-        return tuple(sizes)
 
     def forward(self, xp: Any, *arrays: Any) -> Any:
         """Return max + ln Σ exp(x - max)."""

@@ -48,14 +48,26 @@ class SinusoidalTable(Table):
         """Return sine and cosine, interleaved; of an odd number of features the last is a sine."""
         import numpy as np
 
-        frequencies = self.base ** (-2 * np.arange((self.features + 1) // 2) / self.features)
-        angles = np.arange(self.tokens)[:, None] * frequencies
+        angles = _angles(self.tokens, self.features, self.base)
         both = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
-        return both.reshape(self.tokens, 2 * len(frequencies))[:, : self.features].copy()
+        return both.reshape(self.tokens, 2 * angles.shape[1])[:, : self.features].copy()
 
 
 @dataclass(frozen=True)
-class SinusoidalPositions(Composite):
+class OfFrequencies(Composite):
+    """What layers share that tell positions by angles, one for each pair of features."""
+
+    base: float = argument(BASE, 10000.0)
+
+    def __post_init__(self) -> None:
+        base = number_argument(self.name, "base", self.base)
+        if base <= 0:
+            raise LayerError(f"layer '{self.name}': base must be above 0, found {base}")
+        object.__setattr__(self, "base", float(base))
+
+
+@dataclass(frozen=True)
+class SinusoidalPositions(OfFrequencies):
     """Sinusoidal positions: y_t = x_t + (sin(t ω_i), cos(t ω_i))_i, ω_i = base^(-2i/n).
 
     dy/dx is the identity. Sines stand at even features, cosines at odd ones. Source: Vaswani et
@@ -64,11 +76,6 @@ class SinusoidalPositions(Composite):
 
     name = "sinusoidal_positions"
     formula = "y_t,2i = x_t,2i + sin(t ω_i), y_t,2i+1 = x_t,2i+1 + cos(t ω_i)"
-
-    base: float = argument(BASE, 10000.0)
-
-    def __post_init__(self) -> None:
-        _check_base(self.name, self)
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
@@ -128,14 +135,13 @@ class RotaryTable(Table):
         """Return a rotation matrix for each position and pair."""
         import numpy as np
 
-        frequencies = self.base ** (-np.arange(self.pairs) / self.pairs)
-        angles = np.arange(self.tokens)[:, None] * frequencies
+        angles = _angles(self.tokens, 2 * self.pairs, self.base)
         cos, sin = np.cos(angles), np.sin(angles)
         return np.stack([np.stack([cos, -sin], axis=-1), np.stack([sin, cos], axis=-1)], axis=-2)
 
 
 @dataclass(frozen=True)
-class Rotary(Composite):
+class Rotary(OfFrequencies):
     """Rotary positions: each pair of features of token t is turned by t ω_i, ω_i = base^(-2i/n).
 
     (y_t,2i, y_t,2i+1) = R(t ω_i) (x_t,2i, x_t,2i+1), and dy/dx is R: an einsum with a constant
@@ -146,11 +152,6 @@ class Rotary(Composite):
 
     name = "rotary"
     formula = "(y_t,2i, y_t,2i+1) = R(t ω_i) (x_t,2i, x_t,2i+1)"
-
-    base: float = argument(BASE, 10000.0)
-
-    def __post_init__(self) -> None:
-        _check_base(self.name, self)
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
@@ -268,11 +269,12 @@ def alibi(scores: Expression) -> Expression:
     return Alibi()(scores)
 
 
-def _check_base(layer: str, value: SinusoidalPositions | Rotary) -> None:
-    base = number_argument(layer, "base", value.base)
-    if base <= 0:
-        raise LayerError(f"layer '{layer}': base must be above 0, found {base}")
-    object.__setattr__(value, "base", float(base))
+def _angles(tokens: int, features: int, base: float) -> Any:
+    """Return t ω_i for each token t and pair of features i."""
+    import numpy as np
+
+    frequencies = base ** (-2 * np.arange((features + 1) // 2) / features)
+    return np.arange(tokens)[:, None] * frequencies
 
 
 def _tokens_and_features(layer: str, shape: Shape) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from tensorbp.expression.arithmetic import normalized_axes, reshape
 from tensorbp.expression.einsum import product
 from tensorbp.expression.layer import Composite, Example, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import blame, whole_number, whole_numbers
+from tensorbp.layers.checks import axis_or_axes, blame, whole_number, whole_numbers
 from tensorbp.layers.moving.splitting import chunk
 
 __all__ = [
@@ -191,7 +191,7 @@ class Flip(Composite):
     axis: int | tuple[int, ...] = argument(AXES, -1)
 
     def __post_init__(self) -> None:
-        _one_or_several(self)
+        object.__setattr__(self, "axis", axis_or_axes(self.name, self.axis))
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
@@ -319,7 +319,7 @@ class Squeeze(Composite):
     axis: int | tuple[int, ...] = argument(AXES, -1)
 
     def __post_init__(self) -> None:
-        _one_or_several(self)
+        object.__setattr__(self, "axis", axis_or_axes(self.name, self.axis))
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
@@ -387,10 +387,3 @@ def _whole(layer: Any, *names: str) -> None:
     for name in names:
         number = whole_number(layer.name, name, getattr(layer, name))
         object.__setattr__(layer, name, number)
-
-
-def _one_or_several(layer: Flip | Squeeze) -> None:
-    if isinstance(layer.axis, list | tuple):
-        object.__setattr__(layer, "axis", whole_numbers(layer.name, "axis", layer.axis))
-    else:
-        _whole(layer, "axis")
