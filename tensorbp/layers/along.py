@@ -12,7 +12,7 @@ from tensorbp.expression.layer import Example, Primitive, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.layers.checks import whole_number
 
-__all__ = ["AlongAxis", "Reduction", "along"]
+__all__ = ["AlongAxis", "AxisReduction", "along"]
 
 AXIS = "the axis along which it is computed; negative ones count from the end"
 
@@ -74,7 +74,7 @@ class AlongAxis(Primitive):
 
 
 @dataclass(frozen=True)
-class Reduction(AlongAxis):
+class AxisReduction(AlongAxis):
     """A primitive of one input that works along one axis, of which one number is left."""
 
     def shape(self, *shapes: Shape) -> Shape:

@@ -15,7 +15,7 @@ from tensorbp.expression.einsum import product
 from tensorbp.expression.layer import Composite, Example, Input, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
-from tensorbp.layers.along import Reduction
+from tensorbp.layers.along import AxisReduction
 from tensorbp.layers.checks import axis_or_axes, blame
 from tensorbp.layers.choices import switch
 
@@ -45,7 +45,7 @@ class Found(Selection):
 
 
 @dataclass(frozen=True)
-class Place(Reduction):
+class Place(AxisReduction):
     """Where along an axis something is found: integers, which have no derivative."""
 
     kind: ClassVar[str] = "integer"

@@ -110,7 +110,9 @@ def _gated_by(gate: Function, name: str, formula: str) -> type[GatedLinear]:
         "parts. Source: Shazeer 2020, GLU variants improve transformer."
     )
     attributes = {"name": name, "formula": formula, "gate": staticmethod(gate)}
-    unit = type(name.title(), (GatedLinear,), {**attributes, "__doc__": text})
+    unit = type(
+        name.title(), (GatedLinear,), {**attributes, "__doc__": text, "__module__": __name__}
+    )
     return dataclass(frozen=True)(unit)
 
 

@@ -13,7 +13,7 @@ from tensorbp.expression.declaration import Declaration
 from tensorbp.expression.elementwise import exp
 from tensorbp.expression.layer import Shape
 from tensorbp.expression.node import Expression
-from tensorbp.layers.along import AlongAxis, Reduction
+from tensorbp.layers.along import AlongAxis, AxisReduction
 
 __all__ = [
     "LogSoftmax",
@@ -87,7 +87,7 @@ class LogSoftmax(AlongAxis):
 
 
 @dataclass(frozen=True)
-class LogSumExp(Reduction):
+class LogSumExp(AxisReduction):
     """Logarithm of a sum of exponentials: y = ln Σ_p exp(x_p); dy/dx_p = softmax(x)_p."""
 
     name = "logsumexp"

@@ -15,7 +15,7 @@ from tensorbp.expression.elementwise import abs, heaviside, power, reciprocal, s
 from tensorbp.expression.layer import Composite, Example, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import number_argument
-from tensorbp.layers.along import AXIS, Reduction, along
+from tensorbp.layers.along import AXIS, AxisReduction, along
 from tensorbp.layers.checks import blame, whole_number
 
 __all__ = ["LpLength", "LpNormalize", "lp_normalize"]
@@ -25,7 +25,7 @@ EPSILON = "ε, what a length is at least, above 0"
 
 
 @dataclass(frozen=True)
-class LpLength(Reduction):
+class LpLength(AxisReduction):
     """Length of vectors in the p-norm, at least ε: l = max((Σ |x|ᵖ)^(1/p), ε).
 
     dl/dx_q = sign(x_q) (|x_q|/l)ᵖ⁻¹ where l > ε, else 0; for p = 2 that is x_q/l. The largest
