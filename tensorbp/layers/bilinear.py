@@ -9,7 +9,7 @@ from tensorbp.errors import LayerError
 from tensorbp.expression.einsum import einsum
 from tensorbp.expression.layer import Composite, Example, Input, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import blame, whole_number
+from tensorbp.layers.checks import blame, feature_count, whole_number
 from tensorbp.layers.choices import switch
 
 __all__ = ["Bilinear", "TensorProduct", "tensor_product"]
@@ -45,7 +45,8 @@ class Bilinear(Composite):
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return W and, if there is one, b."""
         left, right = (
-            _features(self.name, *each) for each in zip(("x1", "x2"), shapes, strict=True)
+            feature_count(self.name, shape, name)
+            for shape, name in zip(shapes, ("x1", "x2"), strict=True)
         )
         weights = {"W": Parameter((self.units, left, right))}
         return weights | ({"b": Parameter((self.units,), "zeros")} if self.bias else {})
@@ -87,7 +88,7 @@ class TensorProduct(Composite):
         """Return the outer product."""
         names = self.input_names(len(operands))
         for name, each in zip(names, operands, strict=True):
-            _features(self.name, name, each.shape)
+            feature_count(self.name, each.shape, name)
         _same_leading_axes(self.name, *operands)
         axes = ascii_lowercase[: len(operands)]
         product = f"({axes})" if self.flatten else axes
@@ -98,14 +99,6 @@ class TensorProduct(Composite):
 def tensor_product(*operands: Expression, flatten: bool = False) -> Expression:
     """Return the outer product of vectors along the last axes, as several axes or as one."""
     return TensorProduct(flatten)(*operands)
-
-
-def _features(layer: str, name: str, shape: Shape) -> int:
-    if not shape:
-        raise LayerError(
-            f"layer '{layer}': {name} needs an axis of features, found a number of shape ()"
-        )
-    return shape[-1]
 
 
 def _same_leading_axes(layer: str, *operands: Expression) -> None:

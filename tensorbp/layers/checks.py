@@ -10,7 +10,7 @@ from typing import Any
 from tensorbp.errors import LayerError, ShapeError, SignatureError
 from tensorbp.expression.layer import Shape
 
-__all__ = ["axis_or_axes", "blame", "same_shape", "whole_number", "whole_numbers"]
+__all__ = ["axis_or_axes", "blame", "feature_count", "same_shape", "whole_number", "whole_numbers"]
 
 
 @contextmanager
@@ -62,6 +62,19 @@ def axis_or_axes(layer: str, value: Any) -> int | tuple[int, ...]:
     if isinstance(value, list | tuple):
         return whole_numbers(layer, "axis", value)
     return whole_number(layer, "axis", value)
+
+
+def feature_count(layer: str, shape: Shape, name: str = "x") -> int:
+    """Return how many features an input has: the size of its last axis.
+
+    Raises:
+        LayerError: it has no axis.
+    """
+    if not shape:
+        raise LayerError(
+            f"layer '{layer}': {name} needs an axis of features, found a number of shape ()"
+        )
+    return shape[-1]
 
 
 def same_shape(layer: str, shape: Shape, target: Shape) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tensorbp.errors import LayerError
 from tensorbp.expression.einsum import einsum
 from tensorbp.expression.elementwise import cos, sin
 from tensorbp.expression.indexing import concatenate
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import number_argument
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import feature_count, whole_number
 
 __all__ = ["FourierFeatures"]
 
@@ -44,11 +43,7 @@ class FourierFeatures(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return the frequencies."""
-        if not shapes[0]:
-            raise LayerError(
-                "layer 'fourier_features': x needs an axis of features, found a number of shape ()"
-            )
-        return {"B": Parameter((shapes[0][-1], self.units), "he_normal")}
+        return {"B": Parameter((feature_count(self.name, shapes[0]), self.units), "he_normal")}
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the sines and the cosines, side by side."""

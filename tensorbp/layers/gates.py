@@ -13,7 +13,7 @@ from tensorbp.expression.elementwise import heaviside, where
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import Function, number_argument
-from tensorbp.layers.checks import blame, whole_number
+from tensorbp.layers.checks import blame, feature_count, whole_number
 from tensorbp.layers.choices import one_of, switch
 
 __all__ = [
@@ -92,7 +92,7 @@ class GatedLinear(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return W and V and, if there are any, b and c."""
-        weights = Parameter((_features(self.name, shapes[0]), self.units))
+        weights = Parameter((feature_count(self.name, shapes[0]), self.units))
         biases = Parameter((self.units,), "zeros")
         return {"W": weights, "V": weights} | ({"b": biases, "c": biases} if self.bias else {})
 
@@ -151,7 +151,7 @@ class Highway(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return W, b, V and c."""
-        features = _features(self.name, shapes[0])
+        features = feature_count(self.name, shapes[0])
         weights, bias = Parameter((features, features)), Parameter((features,), "zeros")
         return {"W": weights, "b": bias, "V": weights, "c": bias}
 
@@ -276,11 +276,3 @@ def glu(x: Expression, axis: int = -1) -> Expression:
 def _linear(x: Expression, weights: Expression, bias: Expression | None) -> Expression:
     y = einsum("...i,io->...o", x, weights)
     return y if bias is None else y + bias
-
-
-def _features(layer: str, shape: Shape) -> int:
-    if not shape:
-        raise LayerError(
-            f"layer '{layer}': x needs an axis of features, found a number of shape ()"
-        )
-    return shape[-1]

@@ -9,7 +9,7 @@ from tensorbp.errors import LayerError, suggestion
 from tensorbp.expression.einsum import einsum
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import feature_count, whole_number
 
 __all__ = ["Bias", "Linear"]
 
@@ -50,7 +50,7 @@ class Linear(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return W and, if there is one, b."""
-        weights = Parameter((_features(self.name, shapes[0]), self.units), self.initializer)
+        weights = Parameter((feature_count(self.name, shapes[0]), self.units), self.initializer)
         return {"W": weights} | ({"b": Parameter((self.units,), "zeros")} if self.bias else {})
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
@@ -69,18 +69,9 @@ class Bias(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return b, one number for each feature."""
-        return {"b": Parameter((_features(self.name, shapes[0]),), "zeros")}
+        return {"b": Parameter((feature_count(self.name, shapes[0]),), "zeros")}
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return x + b."""
         (x,) = operands
         return x + parameters["b"]
-
-
-def _features(layer: str, shape: Shape) -> int:
-    """Return the size of the last axis."""
-    if not shape:
-        raise LayerError(
-            f"layer '{layer}': x needs an axis of features, found a number of shape ()"
-        )
-    return shape[-1]

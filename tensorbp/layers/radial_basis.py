@@ -20,7 +20,7 @@ from tensorbp.expression.layer import (
 )
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import number_argument
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import feature_count, whole_number
 
 __all__ = ["RadialBasis", "SquaredDistance", "squared_distance"]
 
@@ -102,11 +102,8 @@ class RadialBasis(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return the centres."""
-        if not shapes[0]:
-            raise LayerError(
-                "layer 'radial_basis': x needs an axis of features, found a number of shape ()"
-            )
-        return {"centers": Parameter((self.units, shapes[0][-1]), "he_normal")}
+        features = feature_count(self.name, shapes[0])
+        return {"centers": Parameter((self.units, features), "he_normal")}
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return exp(-γ d), d the squared distance to each centre."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tensorbp.errors import LayerError
 from tensorbp.expression.activation import gelu, relu, silu
 from tensorbp.expression.einsum import einsum
 from tensorbp.expression.layer import Composite, Example, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import feature_count, whole_number
 from tensorbp.layers.choices import one_of, switch
 
 __all__ = ["ACTIVATION", "ACTIVATIONS", "GATED", "HIDDEN", "FeedForward"]
@@ -55,11 +54,7 @@ class FeedForward(Composite):
         Raises:
             LayerError: x has no axis of features.
         """
-        if not shapes[0]:
-            raise LayerError(
-                f"layer '{self.name}': x needs an axis of features, found a number of shape ()"
-            )
-        features = shapes[0][-1]
+        features = feature_count(self.name, shapes[0])
         sizes = {"up": (features, self.hidden)}
         if self.gated:
             sizes["gate"] = (features, self.hidden)

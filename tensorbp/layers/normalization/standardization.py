@@ -19,7 +19,7 @@ from tensorbp.expression.declaration import Declaration, signature
 from tensorbp.expression.layer import Composite, Example, Parameter, Primitive, Shape, argument
 from tensorbp.expression.node import Expression
 from tensorbp.expression.rule import number_argument
-from tensorbp.layers.checks import blame, whole_number, whole_numbers
+from tensorbp.layers.checks import blame, feature_count, whole_number, whole_numbers
 from tensorbp.layers.choices import switch
 
 __all__ = [
@@ -74,10 +74,7 @@ class _OverAxes(Primitive):
         Raises:
             LayerError: the input has no such axes, or they have no numbers.
         """
-        if not shape:
-            raise LayerError(
-                f"layer '{self.name}': x needs an axis of features, found a number of shape ()"
-            )
+        feature_count(self.name, shape)
         with blame(self.name):
             axes = normalized_axes(self.axis, len(shape))
         if not axes or not prod(shape[k] for k in axes):
@@ -211,10 +208,7 @@ class FeatureNorm(Composite):
         Raises:
             LayerError: the input has not as many.
         """
-        if not shape:
-            raise LayerError(
-                f"layer '{self.name}': x needs an axis of features, found a number of shape ()"
-            )
+        feature_count(self.name, shape)
         if len(shape) < self.normalized_dimensions:
             raise LayerError(
                 f"layer '{self.name}': normalized_dimensions is {self.normalized_dimensions}, but "

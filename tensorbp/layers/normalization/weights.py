@@ -10,7 +10,7 @@ from tensorbp.expression.einsum import einsum
 from tensorbp.expression.elementwise import power, reciprocal
 from tensorbp.expression.layer import Composite, Example, Input, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import feature_count, whole_number
 from tensorbp.layers.choices import switch
 
 __all__ = ["SpectralNorm", "WeightNorm"]
@@ -43,7 +43,7 @@ class WeightNorm(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return g, v and, if there is one, b; columns start with length one."""
-        directions = Parameter((_features(self.name, shapes[0]), self.units))
+        directions = Parameter((feature_count(self.name, shapes[0]), self.units))
         return {"g": Parameter((self.units,), "ones"), "v": directions} | _bias(self)
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
@@ -85,7 +85,7 @@ class SpectralNorm(Composite):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         """Return W and, if there is one, b."""
-        return {"W": Parameter((_features(self.name, shapes[0]), self.units))} | _bias(self)
+        return {"W": Parameter((feature_count(self.name, shapes[0]), self.units))} | _bias(self)
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return x W/σ + b."""
@@ -109,11 +109,3 @@ def _check(layer: WeightNorm | SpectralNorm) -> None:
 
 def _bias(layer: WeightNorm | SpectralNorm) -> dict[str, Parameter]:
     return {"b": Parameter((layer.units,), "zeros")} if layer.bias else {}
-
-
-def _features(layer: str, shape: Shape) -> int:
-    if not shape:
-        raise LayerError(
-            f"layer '{layer}': x needs an axis of features, found a number of shape ()"
-        )
-    return shape[-1]

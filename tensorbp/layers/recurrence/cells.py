@@ -9,7 +9,7 @@ from tensorbp.errors import LayerError
 from tensorbp.expression.indexing import concatenate
 from tensorbp.expression.layer import Composite, Example, Input, Parameter, Shape, argument
 from tensorbp.expression.node import Expression
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import feature_count, whole_number
 from tensorbp.layers.choices import one_of, switch
 from tensorbp.layers.recurrence.step import GRU, LSTM, RNN, Recurrence
 
@@ -49,10 +49,7 @@ class Cell(Composite):
             LayerError: the states do not fit to x or to the units.
         """
         x, *states = shapes
-        if not x:
-            raise LayerError(
-                f"layer '{self.name}': x needs an axis of features, found a number of shape ()"
-            )
+        features = feature_count(self.name, x)
         expected = (*x[:-1], self.units)
         for each, state in zip(self.inputs[1:], states, strict=True):
             if state != expected:
@@ -60,7 +57,7 @@ class Cell(Composite):
                     f"layer '{self.name}': for x of shape {x} and {self.units} units the state "
                     f"{each.name} must have shape {expected}, found {state}"
                 )
-        return self.recurrence.parameters(x[-1], self.units, self.bias)
+        return self.recurrence.parameters(features, self.units, self.bias)
 
     def build(self, *operands: Expression, **parameters: Expression) -> Expression:
         """Return the states after the step, joined along the last axis."""
