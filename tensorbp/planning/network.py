@@ -18,7 +18,6 @@ __all__ = [
     "SelectionAxes",
     "contraction_cost",
     "in_sequence",
-    "pair_costs",
     "pair_flops",
 ]
 
@@ -193,36 +192,29 @@ class Network:
             tensors.append(kept)
             yield one, other, kept
 
+    def priced(self, path: Path) -> Iterator[tuple[tuple[int, int], frozenset[Axis]]]:
+        """Yield, for each pair of a path, its FLOPs and writes, and the axes of its result."""
+        for one, other, kept in self.contractions(path):
+            yield (
+                contraction_cost(self.volume, one, other, kept, _moves(one), _moves(other)),
+                kept,
+            )
+
     def cost(self, path: Path) -> tuple[int, int]:
         """Return what paths are compared by: FLOPs, then how many numbers are written.
 
         Sums over axes of a single factor come on top, always.
         """
-        flops = written = 0
-        for one, other, kept in self.contractions(path):
-            pair = contraction_cost(self.volume, one, other, kept, _moves(one), _moves(other))
-            flops += pair[0]
-            written += pair[1]
-        return flops, written
+        costs = [cost for cost, _ in self.priced(path)]
+        return sum(flops for flops, _ in costs), sum(written for _, written in costs)
 
     def flops(self, path: Path) -> int:
         """Return the FLOPs of a path."""
         return self.cost(path)[0]
 
 
-def pair_costs(network: Network, path: Path) -> Iterator[tuple[int, frozenset[Axis]]]:
-    """Yield, for each pair of a path, its FLOPs and the axes of its result."""
-    for one, other, kept in network.contractions(path):
-        pair = contraction_cost(network.volume, one, other, kept, _moves(one), _moves(other))
-        yield pair[0], kept
-
-
-def in_sequence(count: int, backwards: bool = False) -> Path:
-    """Return the path that takes factors in turn, from the first on or from the last on."""
+def in_sequence(count: int) -> Path:
+    """Return the path that takes factors in turn, from the first on."""
     if count < 2:
         return ()
-    numbers: Sequence[int] = range(count - 1, -1, -1) if backwards else range(count)
-    pairs = [(numbers[0], numbers[1])]
-    for k, number in enumerate(numbers[2:]):
-        pairs.append((count + k, number))
-    return tuple(pairs)
+    return ((0, 1), *[(count + k, k + 2) for k in range(count - 2)])

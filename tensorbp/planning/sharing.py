@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from tensorbp.algebra import Axis, Factor, Number, Term
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
-from tensorbp.planning.network import Network, Path, in_sequence, pair_costs
+from tensorbp.planning.network import Network, Path, in_sequence
 
 __all__ = ["Key", "Leaves", "intermediate_key", "shared_flops", "twin_path"]
 
@@ -55,7 +55,7 @@ def shared_flops(term: Term[Expression], path: Path) -> int:
     leaves: list[Leaves] = [((f.value.serial, k),) for k, f in enumerate(term.factors)]
     seen: set[Key] = set()
     total = 0
-    for (left, right), (flops, kept) in zip(path, pair_costs(network, path), strict=True):
+    for (left, right), ((flops, _), kept) in zip(path, network.priced(path), strict=True):
         joined = tuple(sorted(leaves[left] + leaves[right]))
         leaves.append(joined)
         key, _ = intermediate_key(joined, sorted(kept), term, 1)
