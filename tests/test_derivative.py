@@ -349,3 +349,39 @@ def test_directions_must_have_the_shape_of_what_moves() -> None:
     refused("expected an element of (5,), found one of (7,)", lambda: tb.jvp(tb.sin(x), x, v))
     refused("expected an element of (5,), found one of (7,)", lambda: tb.vjp(tb.sin(x), x, v))
     refused("expected an element of (5,), found one of (5,) ⊕ (5,)", lambda: tb.jvp(x, x, [x, x]))
+
+
+def _heads_joined(x: Any) -> Any:
+    return tb.reshape(tb.einsum("bshd->bhsd", tb.reshape(x, (1, 2, 3, 1))), (3, 2))
+
+
+VIEWS: dict[str, Any] = {
+    "reshaped": lambda x: tb.reshape(x.T, (6,)),
+    "heads joined": _heads_joined,
+    "of a function": lambda x: tb.reshape(tb.tanh(x).T, (6,)),
+    "a size of one": lambda x: tb.reshape(tb.reshape(x, (1, 6)).T, (6,)),
+    "tiled once": lambda x: tb.tile(x, (1, 1)),
+    "repeated": lambda x: tb.tile(x, (1, 3)),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_with_respect_to_views_of_views(name: str) -> None:
+    """What is derived by an inner view is what is derived by a variable in its place."""
+    x = tb.variable("x", 2, 3)
+    inner = VIEWS[name](x)
+    outer = tb.variable("v", *inner.shape)
+
+    def wanted(n: Any) -> list[Any]:
+        return [
+            tb.jacobian(n + 3 * n, n).to_dense(),
+            tb.hessian(tb.sum(n * n), n).to_dense(),
+            tb.hessian(tb.sin(tb.sum(n * n)), n).to_dense(),
+        ]
+
+    values = {"x": np.random.default_rng(0).normal(size=(2, 3))}
+    (at,) = run([inner], values)
+    for found, expected in zip(
+        run(wanted(inner), values), run(wanted(outer), {"v": at}), strict=True
+    ):
+        assert close(found, expected)

@@ -151,6 +151,27 @@ ERRORS: dict[str, tuple[Callable[[Expression], Expression], str]] = {
         lambda x: tb.flip(x, 3),
         "axis 3 is out of range for an expression of shape (3, 5, 7)",
     ),
+    "a slice without a step": (lambda x: x[::0], "slice step cannot be zero"),
+    "a slice of halves": (lambda x: x[0:2.5], "slice indices must be integers"),
+    "an array": (lambda x: x[np.array([0, 1])], "an ellipsis, found ndarray"),
+    "a truth value": (lambda x: x[True], "an ellipsis, found bool"),
+    "an unknown mode": (
+        lambda x: tb.pad(x, {1: (1, 1)}, "wrap"),  # type: ignore[arg-type]
+        "outside must be one of nothing, reflect, replicate, circular; found 'wrap'",
+    ),
+    "one width": (lambda x: tb.pad(x, {1: 1}), "two whole numbers, before and after; found 1"),  # type: ignore[dict-item]
+    "an axis twice": (lambda x: tb.pad(x, {1: (1, 1), -2: (2, 2)}), "pad: axis 1 is named twice"),
+    "a flip twice": (lambda x: tb.flip(x, (0, -3)), "flip: axis 0 is named twice"),
+    "half a shift": (lambda x: tb.roll(x, 1.5, 0), "roll: shift must be a whole number, found 1.5"),  # type: ignore[arg-type]
+    "half a window": (
+        lambda x: tb.windows(x, 1, 1.5),  # type: ignore[arg-type]
+        "windows: size must be a whole number, found 1.5",
+    ),
+    "tiles of a number": (lambda x: tb.tile(x, 2), "repetitions must be a list, found 2"),  # type: ignore[arg-type]
+    "real labels": (
+        lambda x: tb.take(x, tb.variable("w", 4)),
+        "variable 'w' holds real numbers, but labels must be integers",
+    ),
     "a join": (
         lambda x: tb.concatenate([x, tb.variable("z", 3, 4, 7)], 0),
         "shapes must agree but for that axis, found (3, 5, 7) and (3, 4, 7)",

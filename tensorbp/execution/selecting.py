@@ -208,7 +208,11 @@ class SelectingKernel:
             return
         self._ordered([a for a in self.axes if a not in free] + free)
         places = _places(each, free, self.sizes)
-        self._stages.append(lambda tensor, given: tensor * (places(given[integers]) >= 0))
+        self._stages.append(
+            lambda tensor, given: np.where(
+                places(given[integers]) >= 0, tensor, np.zeros((), tensor.dtype)
+            )
+        )
 
     def _put(
         self, placing: Sequence[Applied], integers: dict[Applied, slice], output: set[Axis]
@@ -351,7 +355,7 @@ def _strides(each: Applied, sizes: Sequence[int]) -> list[int]:
     strides = []
     for dimension, stride in zip(each.dimensions[:-1], _rule(each).strides, strict=True):
         inner = [prod([sizes[axis] for axis in dimension[k + 1 :]]) for k in range(len(dimension))]
-        strides += [stride * each for each in inner]
+        strides += [stride * factor for factor in inner]
     return strides
 
 

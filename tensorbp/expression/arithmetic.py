@@ -76,7 +76,7 @@ def linear_combination(
     coefficients: dict[Expression, Number] = {}
     for number, value in pairs:
         if not keeps(value):
-            number, value = _unscaled(number, value)
+            number, value = _unscaled(number, value, keeps)
         coefficients[value] = coefficients.get(value, 0) + number
     kept = {v: simplify(c) for v, c in coefficients.items() if c != 0 and not _is_zero(v)}
     if not kept:
@@ -87,12 +87,12 @@ def linear_combination(
     return Expression.of(Add(tuple(kept.values())), *kept)
 
 
-def _unscaled(number: Number, value: Expression) -> tuple[Number, Expression]:
+def _unscaled(number: Number, value: Expression, keeps: Keeps) -> tuple[Number, Expression]:
     """Move the coefficient of a scaled view in front."""
     operator = value.operator
     if is_view(value) and isinstance(operator, Einsum) and operator.coefficient not in (0, 1):
         unscaled = Term(1, term_of(value).factors, operator.output, (), operator.sizes)
-        return number * operator.coefficient, contract(unscaled)
+        return number * operator.coefficient, contract(unscaled, keeps)
     return number, value
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import index as as_integer
 from string import ascii_letters
-from typing import Any
+from typing import Any, get_args
 
 from tensorbp.algebra import Dimension, Factor, Term
 from tensorbp.errors import LayerError, ShapeError
@@ -119,9 +119,9 @@ def window(
     Raises:
         ShapeError: a number is too small, or no window fits.
     """
-    for name, value, least in (("size", size, 1), ("stride", stride, 1), ("dilation", dilation, 1)):
-        if value < least:
-            raise ShapeError(f"windows: {name} must be from {least}, found {value}")
+    for name, value in (("size", size), ("stride", stride), ("dilation", dilation)):
+        if _whole(f"windows: {name}", value) < 1:
+            raise ShapeError(f"windows: {name} must be from 1, found {value}")
     extent = dilation * (size - 1) + 1
     room = length + sum(padding)
     if min(padding) < 0 or extent > room:
@@ -145,15 +145,24 @@ def pad(x: Expression, widths: Mapping[int, Widths], outside: Outside = "nothing
     Raises:
         ShapeError: an axis is out of range, cut to less than nothing, or reflected too far.
     """
-    rules = {}
-    for axis, (before, after) in widths.items():
+    if outside not in get_args(Outside):
+        raise ShapeError(
+            f"pad: outside must be one of {', '.join(get_args(Outside))}; found {outside!r}"
+        )
+    rules: dict[int, Expression] = {}
+    named: set[int] = set()
+    for axis, given in widths.items():
         at = _axis(x, axis)
+        if at in named:
+            raise ShapeError(f"pad: axis {at} is named twice")
+        named.add(at)
+        before, after = _widths(given)
         length = x.shape[at]
         count = length + before + after
         most = {"reflect": length - 1, "circular": length}.get(outside)
         if (
             count < 0
-            or (most is not None and max(before, after) > most)
+            or (most is not None and max(before, after) > max(most, 0))
             or (outside == "replicate" and not length and count)
         ):
             raise ShapeError(
@@ -166,15 +175,37 @@ def pad(x: Expression, widths: Mapping[int, Widths], outside: Outside = "nothing
     return select(x, rules) if rules else x
 
 
+def _widths(given: Any) -> Widths:
+    """Return how many places come before and after, as integers."""
+    try:
+        before, after = given
+        return as_integer(before), as_integer(after)
+    except (TypeError, ValueError):
+        raise ShapeError(
+            "pad: the widths of an axis must be two whole numbers, before and after; found "
+            f"{given!r}"
+        ) from None
+
+
+def _whole(what: str, value: Any) -> int:
+    """Return a number as an integer, or raise `ShapeError`."""
+    try:
+        return as_integer(value)
+    except TypeError:
+        raise ShapeError(f"{what} must be a whole number, found {value!r}") from None
+
+
 def flip(x: Expression, axis: int | Sequence[int]) -> Expression:
     """Return x with the order along axes reversed.
 
     Raises:
         ShapeError: an axis is out of range.
     """
-    rules = {}
+    rules: dict[int, Expression] = {}
     for each in (axis,) if isinstance(axis, int) else axis:
         at = _axis(x, each)
+        if at in rules:
+            raise ShapeError(f"flip: axis {at} is named twice")
         rules[at] = Affine((x.shape[at],), (-1,), x.shape[at] - 1, x.shape[at])()
     return select(x, rules)
 
@@ -186,6 +217,7 @@ def roll(x: Expression, shift: int, axis: int) -> Expression:
         ShapeError: the axis is out of range.
     """
     at = _axis(x, axis)
+    shift = _whole("roll: shift", shift)
     length = x.shape[at]
     if not length or not shift % length:
         return x
@@ -198,6 +230,9 @@ def tile(x: Expression, repetitions: Sequence[int]) -> Expression:
     Raises:
         ShapeError: there is not one number for each axis, or one is negative.
     """
+    if not isinstance(repetitions, Sequence):
+        raise ShapeError(f"tile: repetitions must be a list, found {repetitions!r}")
+    repetitions = [_whole("tile: each number of repetitions", each) for each in repetitions]
     if len(repetitions) != x.ndim or min(repetitions, default=0) < 0:
         raise ShapeError(
             f"tile: an expression of shape {x.shape} needs {x.ndim} numbers from 0, found "
@@ -315,11 +350,13 @@ def part(x: Expression, key: Any) -> Expression:
     """
     keys = list(key) if isinstance(key, tuple) else [key]
     named = len([each for each in keys if each is not None and each is not Ellipsis])
-    if keys.count(Ellipsis) > 1 or named > x.ndim:
+    spread = [k for k, each in enumerate(keys) if each is Ellipsis]
+    if len(spread) > 1 or named > x.ndim:
         raise ShapeError(f"x[...] of shape {x.shape}: there are more indices than dimensions")
-    if Ellipsis not in keys:
+    if not spread:
+        spread = [len(keys)]
         keys.append(Ellipsis)
-    at = keys.index(Ellipsis)
+    (at,) = spread
     keys[at : at + 1] = [slice(None)] * (x.ndim - named)
     rules: dict[int, Expression] = {}
     shape: list[int] = []
@@ -330,7 +367,7 @@ def part(x: Expression, key: Any) -> Expression:
             continue
         length = x.shape[axis]
         if isinstance(each, slice):
-            places = range(*each.indices(length))
+            places = _places(each, length)
             if places != range(length):
                 rules[axis] = Affine((len(places),), (places.step,), places.start, length)()
             shape.append(len(places))
@@ -341,8 +378,17 @@ def part(x: Expression, key: Any) -> Expression:
     return chosen if chosen.shape == tuple(shape) else reshape(chosen, shape)
 
 
+def _places(key: slice, length: int) -> range:
+    try:
+        return range(*key.indices(length))
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"x[...] with {key}: {error}") from None
+
+
 def _place(key: Any, length: int, shape: Shape) -> int:
     try:
+        if isinstance(key, bool):
+            raise TypeError  # an integer to Python, but no place
         place = as_integer(key)
     except TypeError:
         raise ShapeError(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from tensorbp.errors import LayerError
+from tensorbp.errors import LayerError, ShapeError
 from tensorbp.expression.arithmetic import normalized_axes
 from tensorbp.expression.indexing import select
 from tensorbp.expression.layer import Example, Input, Shape, argument
+from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
 from tensorbp.layers.checks import whole_number
@@ -84,7 +85,17 @@ class OneHot(Selection):
 
 
 def one_hot(labels: Expression, classes: int) -> Expression:
-    """Return rows of zeros with a one at each label."""
+    """Return rows of zeros with a one at each label.
+
+    Raises:
+        ShapeError: the labels are a variable of real numbers.
+    """
+    if isinstance(labels.operator, Variable) and labels.operator.kind != "integer":
+        name = labels.operator.name
+        raise ShapeError(
+            f"variable '{name}' holds real numbers, but labels must be integers; write "
+            f'variable("{name}", ..., kind="integer")'
+        )
     return OneHot(classes)(labels)
 
 
