@@ -92,7 +92,7 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     >>> suggestion("quaternion", ["tanh", "relu"])
     '; known: relu, tanh'
     """
-    known = sorted(options)
+    known = sorted(set(options))
     by_folded_name = {option.casefold(): option for option in known}
     matches = get_close_matches(name.casefold(), by_folded_name, n=1)
     if matches:

@@ -29,9 +29,11 @@ def one_of(layer: str, name: str, value: Any, options: Sequence[str]) -> str:
         LayerError: it is none of them.
     """
     if value not in options:
-        known = suggestion(str(value), options)
+        meant = suggestion(str(value), options)
+        # without a likely one, the suggestion would say all of them a second time
+        guess = meant if "did you mean" in meant else ""
         raise LayerError(
-            f"layer '{layer}': {name} must be one of {', '.join(options)}, found {value!r}{known}"
+            f"layer '{layer}': {name} must be one of {', '.join(options)}, found {value!r}{guess}"
         )
     return str(value)
 
