@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from names import named
@@ -17,7 +18,9 @@ from tensorbp.expression.layer import Layer
 from tensorbp.layers.arithmetic import Add, Multiply, Scale
 from tensorbp.layers.dropout import Dropout
 from tensorbp.layers.einsum import Einsum
+from tensorbp.layers.extrema import Argmax, Argmin
 from tensorbp.layers.linear import Bias, Linear
+from tensorbp.layers.moving.labelled import ScatterAdd, Take, TakeAlong
 from tensorbp.layers.moving.labels import OneHot
 from tensorbp.layers.moving.parts import (
     Chunk,
@@ -175,3 +178,41 @@ def test_einsum_of_two() -> None:
 
 def test_one_hot() -> None:
     assert_equals_torch(OneHot(5), ((2, 3),), lambda t: functional.one_hot(t["labels"], 5).double())
+
+
+LABELS = np.array([[2, 0], [1, 1], [2, 1]])
+
+
+def test_take() -> None:
+    """Parts of the second axis, in any order and twice."""
+    assert_equals_torch(
+        Take(axis=1),
+        ((3, 4), (2,)),
+        lambda t: torch.index_select(t["x"], 1, t["labels"]),
+        {"labels": np.array([3, 3])},
+    )
+
+
+def test_take_along() -> None:
+    assert_equals_torch(
+        TakeAlong(axis=1),
+        ((3, 4), (3, 2)),
+        lambda t: torch.gather(t["x"], 1, t["labels"]),
+        {"labels": LABELS},
+    )
+
+
+def test_scatter_add() -> None:
+    """Rows are added to where labels say, several to one place."""
+
+    def reference(t: Any) -> torch.Tensor:
+        return torch.zeros(5, 4, dtype=torch.double).index_add(0, t["labels"], t["x"])
+
+    assert_equals_torch(ScatterAdd(5), ((3, 4), (3,)), reference, {"labels": np.array([4, 0, 4])})
+
+
+@pytest.mark.parametrize("layer", [Argmax(1), Argmin(1)], ids=str)
+def test_places(layer: Layer) -> None:
+    """Integers, by which torch derives nothing: a product with zeros lets it try."""
+    function = torch.argmax if layer.name == "argmax" else torch.argmin
+    assert_equals_torch(layer, CUBE, lambda t: function(t["x"], 1) + 0 * t["x"].sum())
