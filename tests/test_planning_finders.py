@@ -98,5 +98,5 @@ def test_a_network_of_a_dozen_factors_is_tried_in_full() -> None:
     network = Network((*ends, *chain), frozenset(), dict(enumerate([*widths, 5000])))
     best = best_path(network, in_sequence(len(network.inputs)))
     alone = best_path(network, in_sequence(len(network.inputs)), {"interval": interval})
-    assert network.flops(best) <= network.flops(alone)
+    assert network.flops(best) < network.flops(alone)
     assert tree(best, len(network.inputs))

@@ -49,6 +49,7 @@ class SelectingKernel:
         self.sizes = operator.sizes
         self.axes = list(axes)
         self.adds_slices = False
+        self._slices: Callable[[Array, Array], None] | None = None
         self._stages: list[Stage] = []
         output = {axis for dimension in operator.output for axis in dimension}
         taking = [each for each in operator.selections if set(each.determined) <= set(axes)]
@@ -71,6 +72,7 @@ class SelectingKernel:
 
     def add_to(self, total: Array, tensor: Array, integers: Sequence[Array]) -> None:
         """Add the product to an array that has the axes of the result, in order."""
+        assert self._slices is not None, "nothing is added slice by slice"
         for stage in self._stages[:-1]:
             tensor = stage(tensor, integers)
         self._slices(total, tensor)

@@ -20,7 +20,7 @@ Leaves = tuple[tuple[int, int], ...]
 """The factors of an intermediate: the serial number of each value, and its place in the product."""
 
 SHARED_LIMIT = 16
-"""Intermediates of more factors than this are shared only if the same tree made them."""
+"""Intermediates of more factors than this have no key: only equal nodes are shared, being one."""
 
 
 def intermediate_key(
