@@ -63,7 +63,7 @@ def _cheapest(network: Network, first: Path, finders: Mapping[str, Finder]) -> P
 
 def _competing(network: Network, finders: Mapping[str, Finder]) -> Sequence[Finder]:
     """Return the finders that are worth asking: none beats one that tries everything."""
-    if is_tried_in_full(network.inputs) and subset in finders.values():
+    if is_tried_in_full(network.inputs, network.output) and subset in finders.values():
         return (subset,)
     has_selections = any(isinstance(axes, SelectionAxes) for axes in network.inputs)
     if chain in finders.values() and not has_selections:

@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from tensorbp.algebra import Axis
 from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost, in_sequence
 from tensorbp.planning.paths import linear, pairs_of_tree
+from tensorbp.planning.subsets import SubsetProgramme, has_few_axes
 
 __all__ = ["INTERVAL_LIMIT", "SUBSET_LIMIT", "interval", "is_tried_in_full", "subset"]
 
 SUBSET_LIMIT = 12
 """The most factors for which all 3^n splits of subsets are tried."""
 
-SELECTION_LIMIT = 8
-"""The same for networks with selections, whose price is not worked out for many at a time."""
+NARROW_LIMIT = 4
+"""The most factors for which a loop over subsets is faster than all subsets of a size at a time."""
 
 INTERVAL_LIMIT = 48
 """The most factors for which all n^3 splits of intervals are tried."""
 
 
-def is_tried_in_full(inputs: Sequence[frozenset[Axis]]) -> bool:
+def is_tried_in_full(inputs: Sequence[frozenset[Axis]], output: frozenset[Axis]) -> bool:
     """Say whether the subset programme tries every order of a network."""
-    has_selections = any(isinstance(axes, SelectionAxes) for axes in inputs)
-    return len(inputs) <= (SELECTION_LIMIT if has_selections else SUBSET_LIMIT)
+    return len(inputs) <= SUBSET_LIMIT and has_few_axes(inputs, output)
 
 
 def subset(
@@ -38,12 +38,10 @@ def subset(
     the axes that the output or a factor outside S has as well. O(3^n); for small networks only.
     """
     del memory_limit
-    if not is_tried_in_full(inputs):
+    if not is_tried_in_full(inputs, output):
         return linear(in_sequence(len(inputs)))
-    if len(inputs) > SELECTION_LIMIT:
-        from tensorbp.planning.wide_subsets import cheapest_halves
-
-        halves = cheapest_halves(inputs, output, sizes)
+    if len(inputs) > NARROW_LIMIT:
+        halves = SubsetProgramme(inputs, output, sizes).halves()
         whole = (1 << len(inputs)) - 1
         return linear(pairs_of_tree(len(inputs), whole, lambda m: (halves[m], m ^ halves[m])))
     masks = Masks(inputs, output, sizes)
