@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,6 +25,11 @@ class Plain(Layer):
 
     def __call__(self, *inputs: Any, **parameters: Any) -> Any:
         return inputs[0]
+
+
+@dataclass(frozen=True)
+class Inner:
+    name: ClassVar[str] = "inner"
 
 
 def layer_class(name: Any) -> type[Layer]:
@@ -120,6 +125,7 @@ def test_every_kind_has_its_table_and_its_hook() -> None:
         tensorbp_register_path_finders=lambda register: register("random-greedy", finder),
         tensorbp_register_backends=lambda register: register("torch", "a backend"),
         tensorbp_register_renderers=lambda register: register("html", "a renderer"),
+        tensorbp_register_operators=lambda register: register(Inner),
     )
     registry = build_registry(everything, entry_points=False)
     assert registry.path_finder("random-greedy") is finder
@@ -127,6 +133,8 @@ def test_every_kind_has_its_table_and_its_hook() -> None:
     assert registry.renderer("html") == "a renderer"
     assert registry.origin("backend", "torch").label == "everything"
     assert dict(registry.path_finders) == {"random-greedy": finder}
+    assert registry.operator("inner") is Inner
+    assert registry.operator("tanh") is registry.layer("tanh")
 
 
 def test_tables_cannot_be_changed() -> None:
@@ -233,6 +241,14 @@ FAULTS = {
     "a number as a name": (
         module("x", tensorbp_register_backends=lambda register: register(3, "a backend")),
         "PluginError: 3 is no name for a backend; a name matches [a-z][a-z0-9_-]*",
+    ),
+    "an operator that is no class": (
+        module("x", tensorbp_register_operators=layers(Inner())),
+        "PluginError: Inner() is registered as an operator, but is no class",
+    ),
+    "mutable operator": (
+        module("x", tensorbp_register_operators=layers(type("Loose", (), {"name": "loose"}))),
+        "PluginError: operator class Loose is not decorated with @dataclass(frozen=True)",
     ),
     "twice": (
         module("x", tensorbp_register_layers=layers(Plain, Plain)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from inspect import isabstract
 from typing import Any
 
@@ -53,7 +53,7 @@ def contribution(plugin: object, name: str) -> Contribution:
     things: dict[Kind, dict[str, Any]] = {kind: {} for kind in HOOKS}
     for kind, hook in HOOKS.items():
         if hook in hooks:
-            register = _layer_register if kind == "layer" else _named_register
+            register = _REGISTERS.get(kind, _named_register)
             getattr(manager.hook, hook)(register=register(kind, things[kind]))
     return Contribution(hooks, things)
 
@@ -82,6 +82,14 @@ def _layer_register(kind: Kind, things: dict[str, Any]) -> Callable[[Any], None]
     return register
 
 
+def _operator_register(kind: Kind, things: dict[str, Any]) -> Callable[[Any], None]:
+    def register(operator: Any) -> None:
+        _check_operator(operator)
+        _add(kind, things, _LAYER_NAME, operator.name, operator)
+
+    return register
+
+
 def _named_register(kind: Kind, things: dict[str, Any]) -> Callable[[str, Any], None]:
     def register(name: str, thing: Any) -> None:
         _add(kind, things, _OTHER_NAME, name, thing)
@@ -103,17 +111,31 @@ def _check_layer(layer: Any) -> None:
     if not (isinstance(layer, type) and issubclass(layer, Layer)):
         raise PluginError(f"{layer!r} is registered as a layer, but is no subclass of Layer")
     where = f"layer class {layer.__qualname__}"
-    for attribute in ("name", "formula"):
-        if not hasattr(layer, attribute):
-            raise PluginError(f"{where} has no '{attribute}'")
-    if isabstract(layer):
-        missing = ", ".join(sorted(layer.__abstractmethods__))
-        raise PluginError(f"{where} does not define {missing}")
-    if not (is_dataclass(layer) and layer.__dataclass_params__.frozen):
-        raise PluginError(f"{where} is not decorated with @dataclass(frozen=True)")
+    _check_class(where, layer, ("name", "formula"))
     for argument in fields(layer):
         if argument.name in MODEL_FILE_KEYS:
             raise PluginError(
                 f"{where} has an argument '{argument.name}', which means something else in model "
                 "files; rename it"
             )
+
+
+def _check_operator(operator: Any) -> None:
+    if not isinstance(operator, type):
+        raise PluginError(f"{operator!r} is registered as an operator, but is no class")
+    _check_class(f"operator class {operator.__qualname__}", operator, ("name",))
+
+
+def _check_class(where: str, found: Any, attributes: tuple[str, ...]) -> None:
+    for attribute in attributes:
+        if not hasattr(found, attribute):
+            raise PluginError(f"{where} has no '{attribute}'")
+    if isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise PluginError(f"{where} does not define {missing}")
+    parameters = getattr(found, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen:
+        raise PluginError(f"{where} is not decorated with @dataclass(frozen=True)")
+
+
+_REGISTERS = {"layer": _layer_register, "operator": _operator_register}

@@ -14,7 +14,7 @@ from pluggy import HookimplMarker, HookspecMarker
 if TYPE_CHECKING:
     from tensorbp.expression.layer import Layer
 
-Kind = Literal["layer", "path finder", "backend", "renderer"]
+Kind = Literal["layer", "operator", "path finder", "backend", "renderer"]
 
 PROJECT = "tensorbp"
 
@@ -27,6 +27,15 @@ __all__ = ["HOOKS", "PROJECT", "Kind", "hookimpl", "hookspec"]
 @hookspec
 def tensorbp_register_layers(register: Callable[[type[Layer]], None]) -> None:
     """Call ``register(LayerClass)`` once for each layer; it is found by its ``name``."""
+
+
+@hookspec
+def tensorbp_register_operators(register: Callable[[type[Any]], None]) -> None:
+    """Call ``register(Class)`` once for what a plan file names and is no layer of its own.
+
+    That is a primitive that only occurs inside other layers, or a frozen dataclass that stands
+    among the arguments of one; it is found by its ``name``.
+    """
 
 
 @hookspec
@@ -46,6 +55,7 @@ def tensorbp_register_renderers(register: Callable[[str, Any], None]) -> None:
 
 HOOKS: dict[Kind, str] = {
     "layer": tensorbp_register_layers.__name__,
+    "operator": tensorbp_register_operators.__name__,
     "path finder": tensorbp_register_path_finders.__name__,
     "backend": tensorbp_register_backends.__name__,
     "renderer": tensorbp_register_renderers.__name__,

@@ -73,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Registry:
-    """Layers, path finders, backends and renderers by name; made by `build_registry`.
+    """Layers, operators, path finders, backends and renderers by name; made by `build_registry`.
 
     Attributes:
         entries: everything that was registered, by kind and name.
@@ -89,6 +89,11 @@ class Registry:
     def layers(self) -> Mapping[str, type[Layer]]:
         """The layers that can be used, by name."""
         return self._usable("layer")
+
+    @cached_property
+    def operators(self) -> Mapping[str, type[Any]]:
+        """What plan files name and is no layer of its own, by name."""
+        return self._usable("operator")
 
     @cached_property
     def path_finders(self) -> Mapping[str, Any]:
@@ -114,6 +119,18 @@ class Registry:
         if name not in self.layers:
             raise LayerError(self.absence("layer", name))
         return self.layers[name]
+
+    def operator(self, name: str) -> type[Any]:
+        """Return the class that a plan file means by a name: of a layer, or of an operator.
+
+        Raises:
+            PluginError: no plugin, or more than one, provides it.
+        """
+        if name in self.layers:
+            return self.layers[name]
+        if name not in self.operators:
+            raise PluginError(self.absence("layer", name, tuple(self.operators)))
+        return self.operators[name]
 
     def path_finder(self, name: str) -> Any:
         """Return a function that orders contractions.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tensorbp.algebra import Dimension, Factor, Number, Term
 from tensorbp.errors import LayerError
@@ -135,6 +135,8 @@ class Window:
         after: how many are added after it.
         outside: what the added places hold.
     """
+
+    name: ClassVar[str] = "window"
 
     size: int
     stride: int = 1

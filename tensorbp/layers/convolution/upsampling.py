@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor, isfinite
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tensorbp.algebra import Dimension, Factor
 from tensorbp.errors import LayerError
@@ -49,6 +49,8 @@ class Resampling:
         align_corners: whether the first and the last place stay where they are: place t is then at
             t (length - 1)/(count - 1).
     """
+
+    name: ClassVar[str] = "resampling"
 
     mode: Mode
     length: int

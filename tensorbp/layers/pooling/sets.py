@@ -21,7 +21,7 @@ Mode = Literal["sum", "mean", "max"]
 
 
 @dataclass(frozen=True)
-class _Winners(Primitive):
+class Winners(Primitive):
     """Share of each element in the maximum of its set: w_s = 1 where x_s is largest, else 0.
 
     Elements that tie share equally. It has no derivative.
@@ -96,7 +96,7 @@ class SetPool(Composite):
         present = heaviside(masks[0]) if masks else constant(1, x.shape[:2])
         present = reshape(present, (*x.shape[:2], *(1,) * (x.ndim - 2)))
         if self.mode == "max":
-            present = _Winners()(x, broadcast_to(present, x.shape))
+            present = Winners()(x, broadcast_to(present, x.shape))
         elif self.mode == "mean":
             present = present * reciprocal(maximum(sum(present, axis=1, keepdims=True), 1))
         return sum(x * present, axis=1)

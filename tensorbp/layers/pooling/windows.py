@@ -70,6 +70,8 @@ class Part:
         count: m, how many parts there are.
     """
 
+    name: ClassVar[str] = "part"
+
     count: int
 
     def table(self, length: int) -> Any:
