@@ -92,3 +92,14 @@ def process(
     return Outcome(
         result.returncode, result.stdout.decode(errors="replace"), result.stderr.decode()
     )
+
+
+def install(folder: Path, name: str, source: str) -> None:
+    """Put a package with an entry point into a folder, as pip would."""
+    (folder / f"{name}_plugin.py").write_text(source)
+    described = folder / f"tensorbp_{name}-1.5.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: tensorbp-{name}\nVersion: 1.5\n"
+    )
+    (described / "entry_points.txt").write_text(f"[tensorbp]\n{name} = {name}_plugin\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from command_line import DIGITS, HUGE, ROOT, SMALL, invoke, process
+from command_line import DIGITS, HUGE, ROOT, SMALL, install, invoke, process
 
 import tensorbp as tb
 
@@ -57,17 +57,6 @@ def tensorbp_register_layers(register):
     register(Cube)
     register(Fragile)
 """
-
-
-def install(folder: Path, name: str, source: str) -> None:
-    """Put a package with an entry point into a folder, as pip would."""
-    (folder / f"{name}_plugin.py").write_text(source)
-    described = folder / f"tensorbp_{name}-1.5.dist-info"
-    described.mkdir()
-    (described / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: tensorbp-{name}\nVersion: 1.5\n"
-    )
-    (described / "entry_points.txt").write_text(f"[tensorbp]\n{name} = {name}_plugin\n")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import types
@@ -126,6 +127,7 @@ def test_every_kind_has_its_table_and_its_hook() -> None:
         tensorbp_register_backends=lambda register: register("torch", "a backend"),
         tensorbp_register_renderers=lambda register: register("html", "a renderer"),
         tensorbp_register_operators=lambda register: register(Inner),
+        tensorbp_register_commands=lambda register: register("sing", "math:pi", "Sing."),
     )
     registry = build_registry(everything, entry_points=False)
     assert registry.path_finder("random-greedy") is finder
@@ -133,6 +135,7 @@ def test_every_kind_has_its_table_and_its_hook() -> None:
     assert registry.renderer("html") == "a renderer"
     assert registry.origin("backend", "torch").label == "everything"
     assert dict(registry.path_finders) == {"random-greedy": finder}
+    assert registry.commands["sing"].load() == math.pi
     assert registry.operator("inner") is Inner
     assert registry.operator("tanh") is registry.layer("tanh")
 
@@ -249,6 +252,14 @@ FAULTS = {
     "mutable operator": (
         module("x", tensorbp_register_operators=layers(type("Loose", (), {"name": "loose"}))),
         "PluginError: operator class Loose is not decorated with @dataclass(frozen=True)",
+    ),
+    "a command that is nowhere": (
+        module("x", tensorbp_register_commands=lambda register: register("sing", "math.pi", "!")),
+        "PluginError: command 'sing' is at 'math.pi'; expected 'module:attribute', a typer.Typer",
+    ),
+    "a command that says nothing": (
+        module("x", tensorbp_register_commands=lambda register: register("sing", "math:pi", " ")),
+        "PluginError: command 'sing' needs a line that says what it does",
     ),
     "twice": (
         module("x", tensorbp_register_layers=layers(Plain, Plain)),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 
-__all__ = ["main"]
+from tensorbp.cli.failures import reported
+
+__all__ = ["main", "reported"]
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from tensorbp import __version__
 from tensorbp.cli.check import check
+from tensorbp.cli.commands import Commands
 from tensorbp.cli.eliminate import eliminate
 from tensorbp.cli.failures import Settings, reported
 from tensorbp.cli.layers import layers
@@ -21,6 +22,7 @@ from tensorbp.cli.schema import schema
 __all__ = ["app"]
 
 app = typer.Typer(
+    cls=Commands,
     help="Backpropagation without indices: plan, run and check the derivatives of models.",
     epilog="Exit codes: 0 ok, 1 the answer is no, 2 wrong usage or bad input, 3 a bug of tensorbp.",
     context_settings={"help_option_names": ["-h", "--help"]},

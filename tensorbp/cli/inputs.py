@@ -16,25 +16,34 @@ if TYPE_CHECKING:
     from tensorbp.model import Model
     from tensorbp.registry import Registry
 
-__all__ = ["load_model", "load_registry", "sizes"]
+__all__ = ["load_model", "load_registry", "sizes", "warn"]
 
 STANDARD_INPUT = "-"
 
 _DIM = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([0-9]{1,13})")
 
 
-def load_registry() -> Registry:
-    """Return what is installed; what is wrong with plugins is said on standard error."""
+def load_registry(built_ins: bool = True) -> Registry:
+    """Return what is installed; what is wrong with plugins is said on standard error.
+
+    Args:
+        built_ins: whether the built-ins are wanted as well, or plugins only.
+    """
     # A plugin that prints something must not spoil the answer.
     with redirect_stdout(sys.stderr):
-        from tensorbp.registry import default_registry
+        from tensorbp.registry import build_registry, default_registry
 
-        registry = default_registry()
+        registry = default_registry() if built_ins else build_registry(built_ins=False)
+    for warning in registry.warnings:
+        warn(warning)
+    return registry
+
+
+def warn(text: str) -> None:
+    """Say on standard error what a user should know."""
     from tensorbp.report.console import clean
 
-    for warning in registry.warnings:
-        typer.echo(f"warning: {clean(warning)}", err=True)
-    return registry
+    typer.echo(f"warning: {clean(text)}", err=True)
 
 
 def load_model(file: str, dims: Iterable[str] | None, registry: Registry) -> Model:

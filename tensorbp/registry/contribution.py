@@ -13,6 +13,7 @@ from pluggy import PluginManager, PluginValidationError
 from tensorbp.errors import PluginError, suggestion
 from tensorbp.expression.layer import Layer
 from tensorbp.registry import hookspecs
+from tensorbp.registry.command import Command
 from tensorbp.registry.hookspecs import HOOKS, PROJECT, Kind
 
 MODEL_FILE_KEYS = ("name", "type", "inputs", "repeat", "share")
@@ -20,6 +21,7 @@ MODEL_FILE_KEYS = ("name", "type", "inputs", "repeat", "share")
 
 _LAYER_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _OTHER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_TARGET = re.compile(r"\w+(\.\w+)*:\w+")
 
 __all__ = ["MODEL_FILE_KEYS", "Contribution", "contribution"]
 
@@ -90,6 +92,19 @@ def _operator_register(kind: Kind, things: dict[str, Any]) -> Callable[[Any], No
     return register
 
 
+def _command_register(kind: Kind, things: dict[str, Any]) -> Callable[[str, str, str], None]:
+    def register(name: str, target: str, summary: str) -> None:
+        if not isinstance(target, str) or not _TARGET.fullmatch(target):
+            raise PluginError(
+                f"command '{name}' is at {target!r}; expected 'module:attribute', a typer.Typer"
+            )
+        if not isinstance(summary, str) or not summary.strip():
+            raise PluginError(f"command '{name}' needs a line that says what it does")
+        _add(kind, things, _OTHER_NAME, name, Command(target, summary))
+
+    return register
+
+
 def _named_register(kind: Kind, things: dict[str, Any]) -> Callable[[str, Any], None]:
     def register(name: str, thing: Any) -> None:
         _add(kind, things, _OTHER_NAME, name, thing)
@@ -112,7 +127,7 @@ def _check_layer(layer: Any) -> None:
         raise PluginError(f"{layer!r} is registered as a layer, but is no subclass of Layer")
     where = f"layer class {layer.__qualname__}"
     _check_class(where, layer, ("name", "formula"))
-    for argument in fields(layer):
+    for argument in fields(layer):  # type: ignore[arg-type]
         if argument.name in MODEL_FILE_KEYS:
             raise PluginError(
                 f"{where} has an argument '{argument.name}', which means something else in model "
@@ -138,4 +153,8 @@ def _check_class(where: str, found: Any, attributes: tuple[str, ...]) -> None:
         raise PluginError(f"{where} is not decorated with @dataclass(frozen=True)")
 
 
-_REGISTERS = {"layer": _layer_register, "operator": _operator_register}
+_REGISTERS = {
+    "layer": _layer_register,
+    "operator": _operator_register,
+    "command": _command_register,
+}

@@ -14,7 +14,7 @@ from pluggy import HookimplMarker, HookspecMarker
 if TYPE_CHECKING:
     from tensorbp.expression.layer import Layer
 
-Kind = Literal["layer", "operator", "path finder", "backend", "renderer"]
+Kind = Literal["layer", "operator", "path finder", "backend", "renderer", "command"]
 
 PROJECT = "tensorbp"
 
@@ -53,11 +53,20 @@ def tensorbp_register_renderers(register: Callable[[str, Any], None]) -> None:
     """Call ``register(name, renderer)`` once for each form in which a report can be written."""
 
 
+@hookspec
+def tensorbp_register_commands(register: Callable[[str, str, str], None]) -> None:
+    """Call ``register(name, target, summary)`` once for each command of the command line.
+
+    The target is ``"module:attribute"``, a `typer.Typer` that is imported when it is used.
+    """
+
+
 HOOKS: dict[Kind, str] = {
     "layer": tensorbp_register_layers.__name__,
     "operator": tensorbp_register_operators.__name__,
     "path finder": tensorbp_register_path_finders.__name__,
     "backend": tensorbp_register_backends.__name__,
     "renderer": tensorbp_register_renderers.__name__,
+    "command": tensorbp_register_commands.__name__,
 }
 """The hook through which each kind of thing comes in."""

@@ -38,7 +38,7 @@ def default_registry() -> Registry:
     return build_registry()
 
 
-def build_registry(*plugins: object, entry_points: bool = True) -> Registry:
+def build_registry(*plugins: object, entry_points: bool = True, built_ins: bool = True) -> Registry:
     """Build a registry of the built-ins, the given plugins and the installed ones.
 
     The environment variable ``TENSORBP_LOAD_PLUGINS`` limits the installed ones to a
@@ -47,9 +47,10 @@ def build_registry(*plugins: object, entry_points: bool = True) -> Registry:
     Args:
         *plugins: modules or objects with marked hook functions.
         entry_points: whether to look for installed plugins.
+        built_ins: whether to load what tensorbp itself has; plugins alone are there sooner.
     """
     draft = _Draft()
-    for name in BUILT_IN:
+    for name in BUILT_IN if built_ins else ():
         info = PluginInfo(name, distribution=PROJECT, entry_point=name, built_in=True)
         draft.add(info, contribution(import_module(name), name))
     for plugin in plugins:

@@ -13,6 +13,7 @@ from tensorbp.registry.hookspecs import Kind
 
 if TYPE_CHECKING:
     from tensorbp.expression.layer import Layer
+    from tensorbp.registry.command import Command
 
 __all__ = ["Entry", "PluginInfo", "Registry"]
 
@@ -73,7 +74,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Registry:
-    """Layers, operators, path finders, backends and renderers by name; made by `build_registry`.
+    """Everything that plugins provide, by kind and name; made by `build_registry`.
 
     Attributes:
         entries: everything that was registered, by kind and name.
@@ -109,6 +110,11 @@ class Registry:
     def renderers(self) -> Mapping[str, Any]:
         """The forms in which reports are written, by name."""
         return self._usable("renderer")
+
+    @cached_property
+    def commands(self) -> Mapping[str, Command]:
+        """The commands that plugins add to the command line, by name."""
+        return self._usable("command")
 
     def layer(self, name: str) -> type[Layer]:
         """Return the class of a layer.
