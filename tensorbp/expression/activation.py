@@ -26,7 +26,12 @@ from tensorbp.expression.rule import (
 )
 
 Tanh = elementwise(
-    "tanh", "y = tanh(x)", "dy/dx = 1 - y²", lambda xp, x: xp.tanh(x), lambda y, x: 1 - y * y
+    "tanh",
+    "y = tanh(x)",
+    "dy/dx = 1 - y²",
+    lambda xp, x: xp.tanh(x),
+    lambda y, x: 1 - y * y,
+    temporaries=0,
 )
 Sigmoid = elementwise(
     "sigmoid", "y = 1/(1 + exp(-x))", "dy/dx = y(1 - y)", stable.sigmoid, lambda y, x: y * (1 - y)
@@ -53,6 +58,7 @@ Relu = elementwise(
     stable.positive_part,
     lambda y, x: heaviside(y),
     source="Nair and Hinton 2010, Rectified linear units",
+    temporaries=1,
 )
 Silu = elementwise(
     "silu",
@@ -84,6 +90,7 @@ Tanhshrink = elementwise(
     "dy/dx = tanh(x)²",
     lambda xp, x: x - xp.tanh(x),
     lambda y, x: tanh(x) ** 2,
+    temporaries=1,
 )
 
 SELU_ALPHA = 1.6732632423543772

@@ -32,9 +32,16 @@ _PAIR = (Input("a"), Input("b"))
 
 # ----- exponentials, logarithms and powers -----
 
-Exp = elementwise("exp", "y = exp(x)", "dy/dx = y", lambda xp, x: xp.exp(x), lambda y, x: y)
+Exp = elementwise(
+    "exp", "y = exp(x)", "dy/dx = y", lambda xp, x: xp.exp(x), lambda y, x: y, temporaries=0
+)
 Expm1 = elementwise(
-    "expm1", "y = exp(x) - 1", "dy/dx = y + 1", lambda xp, x: xp.expm1(x), lambda y, x: y + 1
+    "expm1",
+    "y = exp(x) - 1",
+    "dy/dx = y + 1",
+    lambda xp, x: xp.expm1(x),
+    lambda y, x: y + 1,
+    temporaries=0,
 )
 Log = elementwise(
     "log",
@@ -43,6 +50,7 @@ Log = elementwise(
     lambda xp, x: xp.log(x),
     lambda y, x: reciprocal(x),
     inputs=_POSITIVE,
+    temporaries=0,
 )
 Log1P = elementwise(
     "log1p",
@@ -51,6 +59,7 @@ Log1P = elementwise(
     lambda xp, x: xp.log1p(x),
     lambda y, x: reciprocal(1 + x),
     inputs=(Input("x", low=-0.5),),
+    temporaries=0,
 )
 Sqrt = elementwise(
     "sqrt",
@@ -59,6 +68,7 @@ Sqrt = elementwise(
     lambda xp, x: xp.sqrt(x),
     lambda y, x: reciprocal(2 * y),
     inputs=_POSITIVE,
+    temporaries=0,
 )
 Reciprocal = elementwise(
     "reciprocal",
@@ -67,6 +77,7 @@ Reciprocal = elementwise(
     lambda xp, x: 1 / x,
     lambda y, x: -(y * y),
     inputs=_POSITIVE,
+    temporaries=0,
 )
 
 
@@ -76,6 +87,7 @@ class Power(Elementwise):
 
     name = "power"
     formula = "y = xᵖ"
+    temporaries = 2
     inputs = _POSITIVE
 
     exponent: float = argument("the exponent p, a number")
@@ -117,7 +129,12 @@ Heaviside = elementwise(
     lambda y, x: None,
 )
 Abs = elementwise(
-    "abs", "y = |x|", "dy/dx = sign(x), 0 at 0", stable.absolute, lambda y, x: sign(x)
+    "abs",
+    "y = |x|",
+    "dy/dx = sign(x), 0 at 0",
+    stable.absolute,
+    lambda y, x: sign(x),
+    temporaries=1,
 )
 Maximum = elementwise(
     "maximum",
@@ -126,6 +143,7 @@ Maximum = elementwise(
     lambda xp, a, b: xp.maximum(a, b),
     lambda y, a, b: ((1 + sign(a - b)) / 2, (1 - sign(a - b)) / 2),
     inputs=_PAIR,
+    temporaries=0,
 )
 Minimum = elementwise(
     "minimum",
@@ -134,6 +152,7 @@ Minimum = elementwise(
     lambda xp, a, b: xp.minimum(a, b),
     lambda y, a, b: ((1 - sign(a - b)) / 2, (1 + sign(a - b)) / 2),
     inputs=_PAIR,
+    temporaries=0,
 )
 Where = elementwise(
     "where",
@@ -147,10 +166,20 @@ Where = elementwise(
 # ----- trigonometric functions and the normal distribution -----
 
 Sin = elementwise(
-    "sin", "y = sin(x)", "dy/dx = cos(x)", lambda xp, x: xp.sin(x), lambda y, x: cos(x)
+    "sin",
+    "y = sin(x)",
+    "dy/dx = cos(x)",
+    lambda xp, x: xp.sin(x),
+    lambda y, x: cos(x),
+    temporaries=0,
 )
 Cos = elementwise(
-    "cos", "y = cos(x)", "dy/dx = -sin(x)", lambda xp, x: xp.cos(x), lambda y, x: -sin(x)
+    "cos",
+    "y = cos(x)",
+    "dy/dx = -sin(x)",
+    lambda xp, x: xp.cos(x),
+    lambda y, x: -sin(x),
+    temporaries=0,
 )
 Tan = elementwise(
     "tan",
@@ -159,6 +188,7 @@ Tan = elementwise(
     lambda xp, x: xp.tan(x),
     lambda y, x: 1 + y * y,
     inputs=(Input("x", low=-1.0, high=1.0),),
+    temporaries=0,
 )
 Erf = elementwise(
     "erf",
@@ -166,6 +196,7 @@ Erf = elementwise(
     "dy/dx = 2/√π exp(-x²)",
     lambda xp, x: stable.special(xp).erf(x),
     lambda y, x: 2 / pi**0.5 * exp(-(x * x)),
+    temporaries=0,
 )
 NormalCdf = elementwise(
     "normal_cdf",
@@ -173,6 +204,7 @@ NormalCdf = elementwise(
     "dy/dx = φ(x) = exp(-x²/2)/√(2π)",
     lambda xp, x: stable.special(xp).ndtr(x),
     lambda y, x: 1 / (2 * pi) ** 0.5 * exp(-(x * x) / 2),
+    temporaries=0,
 )
 
 # ----- the rules as functions of expressions, which broadcast their operands -----

@@ -253,6 +253,7 @@ class Concatenate(Primitive):
 
     name = "concatenate"
     formula = "y = [x, x2, ...]"
+    temporaries = 0
     inputs = (Input("x"),)
     variadic = True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from math import prod
 from typing import Any, ClassVar, Literal
 
 from tensorbp.errors import LayerError, suggestion
@@ -151,7 +152,13 @@ class Primitive(Layer):
     A primitive has no parameters of its own; a composite feeds them to it as inputs.
     The factors of a declared Jacobian are expressions in the layer's operands and its output, so
     that a derivative is again an expression, which can be differentiated again.
+
+    Attributes:
+        temporaries: how many arrays, as large as the largest of operands and output, the forward
+            rule holds at one time beside these; at most.
     """
+
+    temporaries: ClassVar[int] = 3
 
     def shape(self, *shapes: Shape) -> Shape:
         """Return the shape of the output; the default is the shape of the first operand.
@@ -175,10 +182,11 @@ class Primitive(Layer):
     def flops(self, shape: Shape, *shapes: Shape) -> int:
         """Return the number of floating-point operations; by default one per output number."""
         del shapes
-        count = 1
-        for size in shape:
-            count *= size
-        return count
+        return prod(shape)
+
+    def scratch(self, shape: Shape, *shapes: Shape) -> int:
+        """Return how many numbers the forward rule holds at most beside operands and output."""
+        return self.temporaries * max(prod(each) for each in (shape, *shapes))
 
     def __call__(self, *inputs: Expression, **parameters: Expression) -> Expression:
         """Return the node that applies this layer to its inputs."""

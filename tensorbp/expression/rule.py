@@ -82,6 +82,7 @@ def elementwise(
     inputs: tuple[Input, ...] = (Input("x"),),
     source: str = "",
     analytic: bool = True,
+    temporaries: int = Elementwise.temporaries,
 ) -> type[Elementwise]:
     """Return the layer class of an elementwise rule, which is one line.
 
@@ -103,6 +104,7 @@ def elementwise(
         inputs: the operands, with the range in which the function is smooth.
         source: where the rule was introduced.
         analytic: whether ``forward`` also takes complex arrays.
+        temporaries: how many arrays as large as its output ``forward`` holds beside it, at most.
     """
 
     def apply_forward(self: Elementwise, xp: Any, *arrays: Any) -> Any:
@@ -125,6 +127,7 @@ def elementwise(
             "formula": formula,
             "inputs": inputs,
             "analytic": analytic,
+            "temporaries": temporaries,
             "forward": apply_forward,
             "derivatives": all_derivatives,
         },

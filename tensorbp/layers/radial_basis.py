@@ -73,6 +73,10 @@ class SquaredDistance(Primitive):
         """Return three for each pair of numbers: difference, square, sum."""
         return 3 * prod(shape) * shapes[0][-1]
 
+    def scratch(self, shape: Shape, *shapes: Shape) -> int:
+        """Return two for each pair of numbers: the difference and its square."""
+        return 2 * prod(shape) * shapes[0][-1]
+
 
 @dataclass(frozen=True)
 class RadialBasis(Composite):

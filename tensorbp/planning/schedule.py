@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 from tensorbp.algebra import written
 from tensorbp.expression.arithmetic import Add
@@ -12,19 +13,21 @@ from tensorbp.expression.graph import topological_order
 from tensorbp.expression.layer import Layer
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
-from tensorbp.planning.cost import Cost, cost_of, is_free
+from tensorbp.planning.cost import Cost, cost_of
 from tensorbp.planning.labels import spread
+from tensorbp.planning.memory.liveness import peak_bytes
+from tensorbp.planning.memory.reordering import reordered
+from tensorbp.planning.memory.storage import ITEM_BYTES, Storage
 from tensorbp.planning.plan import Figures, PlannedInput, Step
 from tensorbp.planning.selecting import Selected, SummedUp
 
-__all__ = ["Schedule", "Seed"]
-
-ITEM_BYTES = {"float32": 4, "float64": 8, "complex128": 16}
-"""The bytes of one number, by dtype."""
+__all__ = ["ITEM_BYTES", "Schedule", "Seed", "describe"]
 
 
 class Seed:
     """The operator of a leaf that stands for a block of the identity; it takes no memory."""
+
+    takes_no_memory: ClassVar[bool] = True
 
     def __init__(self, shape: tuple[int, ...], offset: int) -> None:
         self._key = (shape, offset)
@@ -45,101 +48,86 @@ class Schedule:
     """The nodes below some roots, in the order in which they are computed.
 
     Attributes:
-        nodes: all of them, inputs included.
-        figures: what the whole costs.
+        roots: what is computed.
+        storage: what each node takes.
     """
 
-    def __init__(self, roots: Sequence[Expression], dtype: str) -> None:
-        self.roots = list(roots)
-        self._results = frozenset(roots)
-        self.item_bytes = ITEM_BYTES[dtype]
-        self.nodes = topological_order(roots)
-        cost = sum((cost_of(node) for node in self.nodes), Cost())
-        self.figures = Figures(
-            cost.flops, cost.multiplications, cost.multiply_adds, self._peak_bytes()
-        )
+    def __init__(
+        self,
+        roots: Sequence[Expression],
+        dtype: str,
+        nodes: Sequence[Expression] | None = None,
+    ) -> None:
+        """Put nodes in order.
 
-    def bytes_of(self, node: Expression) -> int:
-        """Return the bytes that a node's value takes of its own."""
-        if self._is_view(node) or isinstance(node.operator, Seed):
-            return 0
-        if self._is_padded(node) and isinstance(node.operator, Selected):
-            return node.operator.padded * self.item_bytes
-        if getattr(node.operator, "kind", "real") == "integer":
-            return node.size * 8
-        return node.size * self.item_bytes
-
-    def _is_view(self, node: Expression) -> bool:
-        """Say whether a node's value has no memory of its own; a result always has."""
-        operator = node.operator
-        is_window = isinstance(operator, Selected) and operator.is_view and not operator.padded
-        return (is_window or is_free(node)) and node not in self._results
-
-    def _is_padded(self, node: Expression) -> bool:
-        """Say whether a node's value is a view of its operand's padded copy."""
-        operator = node.operator
-        return isinstance(operator, Selected) and operator.is_view and node not in self._results
-
-    def _unfolded_bytes(self, node: Expression) -> int:
-        """Return what a product takes while it is computed: windows are written out for it."""
-        if not isinstance(node.operator, Einsum) or len(node.operands) < 2:
-            return 0
-        windows = [each for each in set(node.operands) if self._is_padded(each)]
-        return sum(each.size for each in windows) * self.item_bytes
-
-    def _peak_bytes(self) -> int:
-        """Walk through the steps and keep account of what is alive.
-
-        Inputs are alive throughout, results from their making on; a view keeps what it views.
+        Args:
+            roots: what is computed.
+            dtype: the type of numbers.
+            nodes: all nodes, inputs included, in an order in which they can be computed; one that
+                occurs again is computed again. By default the order, among some, that needs the
+                least memory.
         """
-        base: dict[Expression, Expression] = {}
-        last_use: dict[Expression, int] = {}
-        for position, node in enumerate(self.nodes):
-            base[node] = base[node.operands[0]] if self._is_view(node) and node.operands else node
-            for operand in node.operands:
-                last_use[base[operand]] = position
-        for root in self.roots:
-            last_use[base[root]] = len(self.nodes)
-        alive = peak = sum(self.bytes_of(n) for n in self.nodes if isinstance(n.operator, Variable))
-        for position, node in enumerate(self.nodes):
-            if not isinstance(node.operator, Variable):
-                alive += self.bytes_of(node)
-                peak = max(peak, alive + self._unfolded_bytes(node))
-            for freed in {base[each] for each in node.operands}:
-                if last_use[freed] == position and not isinstance(freed.operator, Variable):
-                    alive -= self.bytes_of(freed)
-        return peak
+        self.roots = list(roots)
+        self.dtype = dtype
+        self.storage = Storage(roots, dtype)
+        self._nodes = nodes
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What all nodes cost."""
+        nodes = topological_order(self.roots) if self._nodes is None else self._nodes
+        return sum((cost_of(node) for node in nodes), Cost())
+
+    @cached_property
+    def nodes(self) -> list[Expression]:
+        """All nodes, inputs included, in the order in which they are computed."""
+        return reordered(self.roots, self.storage) if self._nodes is None else list(self._nodes)
+
+    @cached_property
+    def peak_bytes(self) -> int:
+        """The most bytes that are needed at one time, inputs and results included."""
+        return peak_bytes(self.nodes, self.storage)
+
+    @property
+    def figures(self) -> Figures:
+        """What the whole costs."""
+        cost = self.cost
+        return Figures(cost.flops, cost.multiplications, cost.multiply_adds, self.peak_bytes)
 
     def numbered(
         self, labels: Mapping[Expression, str]
     ) -> tuple[tuple[PlannedInput, ...], tuple[Step, ...], dict[Expression, int]]:
         """Return inputs and steps as plain data, and the number of each node's value."""
         inputs = sorted(
-            (node for node in self.nodes if isinstance(node.operator, Variable)),
+            {node for node in self.nodes if isinstance(node.operator, Variable)},
             key=lambda node: node.serial,
         )
         number = {node: k for k, node in enumerate(inputs)}
-        steps = []
+        steps: list[Step] = []
         complete = spread(labels, self.nodes)
         for node in self.nodes:
-            if node not in number:
-                number[node] = len(number)
-                steps.append(self._step(node, number, complete.get(node)))
+            if not isinstance(node.operator, Variable):
+                operands = tuple([number[each] for each in node.operands])
+                # a node that is computed again gets a new number, which later steps refer to
+                number[node] = len(inputs) + len(steps)
+                steps.append(self._step(node, operands, number[node], complete.get(node)))
         return tuple(_planned_input(node, number[node]) for node in inputs), tuple(steps), number
 
-    def _step(self, node: Expression, number: Mapping[Expression, int], label: str | None) -> Step:
+    def _step(
+        self, node: Expression, operands: tuple[int, ...], result: int, label: str | None
+    ) -> Step:
         cost = cost_of(node)
         operation, equation, arguments = describe(node)
         return Step(
             operation,
             equation,
-            tuple([number[each] for each in node.operands]),
-            number[node],
+            operands,
+            result,
             node.shape,
             cost.flops,
             cost.multiplications,
             cost.multiply_adds,
-            self.bytes_of(node),
+            self.storage.bytes_of(node),
             label,
             arguments,
             node.operator,

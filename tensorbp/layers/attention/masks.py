@@ -93,6 +93,7 @@ class MaskedSoftmax(Primitive):
     name = "masked_softmax"
     formula = "y_p = m_p exp(x_p) / Σ_q m_q exp(x_q)"
     inputs = (Input("x"), MASK)
+    temporaries = 4
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:

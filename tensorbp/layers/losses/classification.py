@@ -66,6 +66,7 @@ class SoftmaxCrossEntropy(Primitive):
     name = "softmax_cross_entropy"
     formula = "l = ln Σ_p exp(x_p) - x_t"
     inputs = _LABELS
+    temporaries = 6
 
     label_smoothing: float = argument(LABEL_SMOOTHING, 0.0)
     weight: tuple[float, ...] | None = argument(WEIGHT, None)

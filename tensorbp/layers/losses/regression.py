@@ -46,7 +46,12 @@ def _log_cosh(xp: Any, x: Any) -> Any:
 
 
 LogCosh = elementwise(
-    "log_cosh", "y = ln cosh(x)", "dy/dx = tanh(x)", _log_cosh, lambda y, x: tanh(x)
+    "log_cosh",
+    "y = ln cosh(x)",
+    "dy/dx = tanh(x)",
+    _log_cosh,
+    lambda y, x: tanh(x),
+    temporaries=6,
 )
 log_cosh: Function = function(LogCosh)
 

@@ -34,6 +34,7 @@ class LpLength(AxisReduction):
 
     name = "lp_length"
     formula = "l = max((Σ |x|ᵖ)^(1/p), ε)"
+    temporaries = 5
 
     p: float = argument(ORDER, 2)
     epsilon: float = argument(EPSILON, 1e-12)

@@ -1,0 +1,90 @@
+"""Reordering: the same steps in another order, so that less is alive at one time.
+
+Which order of a graph needs the least memory is hard to find (Sethi 1975, Complete register
+allocation problems). A few good ones are tried: depth first from the first result or from the
+last, and list scheduling over these, which prefers steps that give back more than they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
+
+from tensorbp.expression.graph import topological_order
+from tensorbp.expression.node import Expression
+from tensorbp.planning.memory.liveness import peak_bytes
+from tensorbp.planning.memory.storage import Storage
+
+__all__ = ["listed", "reordered"]
+
+Priority = Callable[[int, int], tuple[int, ...]]
+"""What to do first: the smallest of these for the bytes that a step adds and its place."""
+
+
+def reordered(roots: Sequence[Expression], storage: Storage) -> list[Expression]:
+    """Return the nodes below some roots in that order, of those tried, which needs least memory."""
+    return min(_orders(roots, storage), key=lambda each: peak_bytes(each, storage))
+
+
+def _orders(roots: Sequence[Expression], storage: Storage) -> Iterator[list[Expression]]:
+    for start in (roots, roots[::-1]):
+        order = topological_order(start)
+        yield order
+        yield listed(order, storage, lambda added, place: (added > 0, place))
+        yield listed(order, storage, lambda added, place: (added, place))
+
+
+def listed(order: Sequence[Expression], storage: Storage, priority: Priority) -> list[Expression]:
+    """Return the nodes of an order, each time one of those that are ready and come first.
+
+    Args:
+        order: all nodes, each after its operands.
+        storage: what they take.
+        priority: which of those that are ready come first, by the bytes that they add when what
+            they are the last to read is given back, and by their place in the order.
+    """
+    place = {node: k for k, node in enumerate(order)}
+    base = _bases(order, storage)
+    reads = {node: {base[each] for each in node.operands} for node in order}
+    unread: dict[Expression, set[Expression]] = {node: set() for node in order}
+    readers: dict[Expression, list[Expression]] = {node: [] for node in order}
+    for node in order:
+        for each in reads[node]:
+            unread[each].add(node)
+        for each in set(node.operands):
+            readers[each].append(node)
+
+    def key(node: Expression) -> tuple[int, ...]:
+        freed = [each for each in reads[node] if len(unread[each]) == 1]
+        given = sum(storage.bytes_of(each) for each in freed if not storage.is_result(each))
+        return priority(storage.bytes_of(node) - given, place[node])
+
+    waiting = {node: len(set(node.operands)) for node in order}
+    ready = [(key(node), place[node]) for node in order if not waiting[node]]
+    heapify(ready)
+    done: dict[Expression, None] = {}
+    while ready:
+        node = order[heappop(ready)[1]]
+        if node in done:
+            continue
+        done[node] = None
+        for each in reads[node]:
+            unread[each].discard(node)
+            # the last reader now gives something back, and may come earlier
+            if len(unread[each]) == 1:
+                (last,) = unread[each]
+                if not waiting[last]:
+                    heappush(ready, (key(last), place[last]))
+        for each in readers[node]:
+            waiting[each] -= 1
+            if not waiting[each]:
+                heappush(ready, (key(each), place[each]))
+    return list(done)
+
+
+def _bases(order: Sequence[Expression], storage: Storage) -> dict[Expression, Expression]:
+    """Return for each node the one whose memory its value lies in."""
+    base: dict[Expression, Expression] = {}
+    for node in order:
+        base[node] = base[node.operands[0]] if node.operands and storage.is_view(node) else node
+    return base

@@ -1,0 +1,208 @@
+"""Storage: the bytes that the value of a node takes, and those that making it takes for a while.
+
+Both are upper bounds that hold for any way of carrying out a step which computes it whole: a view
+takes nothing, a tensor is copied where a matrix product cannot read it as it lies, and a layer
+holds as many temporaries as it declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from math import prod
+
+from tensorbp.algebra import Axis, Dimension
+from tensorbp.expression.arithmetic import Add
+from tensorbp.expression.einsum import Einsum
+from tensorbp.expression.layer import Primitive
+from tensorbp.expression.leaves import Variable
+from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import Affine
+from tensorbp.planning.cost import is_free
+from tensorbp.planning.selecting import Selected, SummedUp
+
+__all__ = ["INTEGER_BYTES", "ITEM_BYTES", "Storage"]
+
+ITEM_BYTES = {"float32": 4, "float64": 8, "complex128": 16}
+"""The bytes of one number, by dtype."""
+
+INTEGER_BYTES = 8
+"""The bytes of an integer, and of a place that a selection gives."""
+
+
+class Storage:
+    """What the nodes of a schedule take, in bytes.
+
+    Args:
+        results: the nodes whose values leave; they share memory with nothing.
+        dtype: the type of numbers.
+    """
+
+    def __init__(self, results: Iterable[Expression], dtype: str) -> None:
+        self._results = frozenset(results)
+        self._item_bytes = ITEM_BYTES[dtype]
+        self.is_view = cache(self._is_view)
+        self.bytes_of = cache(self._bytes_of)
+        self.scratch_of = cache(self._scratch_of)
+
+    def is_result(self, node: Expression) -> bool:
+        """Say whether a node's value leaves, and stays until the end."""
+        return node in self._results
+
+    def _is_view(self, node: Expression) -> bool:
+        """Say whether a node's value has no memory of its own; a result always has."""
+        if node in self._results:
+            return False
+        operator = node.operator
+        if isinstance(operator, Selected):
+            return operator.is_view and not operator.padded
+        return is_free(node) and not self._is_written_anew(node)
+
+    def _is_written_anew(self, node: Expression) -> bool:
+        """Say whether a node that rearranges its operand cannot be a view of how that lies."""
+        operator = node.operator
+        assert isinstance(operator, Einsum)
+        if not node.operands:
+            return False
+        groups = [_wide(each, operator.sizes) for each in operator.output]
+        if all(len(each) < 2 for each in groups) and all(
+            len(_wide(each, operator.sizes)) < 2 for each in operator.factors[0]
+        ):
+            return False
+        axes = _axes(operator.factors[0])
+        return _is_scattered(node.operands[0]) or not all(
+            _are_neighbours(each, axes, operator.sizes) for each in groups
+        )
+
+    def _bytes_of(self, node: Expression) -> int:
+        """Return the bytes that a node's value takes of its own."""
+        operator = node.operator
+        if self.is_view(node) or getattr(operator, "takes_no_memory", False):
+            return 0
+        if isinstance(operator, Selected) and operator.is_view and node not in self._results:
+            return operator.padded * self._item_bytes
+        if getattr(operator, "kind", "real") == "integer":
+            return node.size * INTEGER_BYTES
+        return node.size * self._item_bytes
+
+    def _scratch_of(self, node: Expression) -> int:
+        """Return the bytes that are needed while a node is computed, beside operands and value."""
+        operator = node.operator
+        if isinstance(operator, Variable):
+            return 0
+        if isinstance(operator, Einsum):
+            numbers = 0 if is_free(node) else _einsum_scratch(node, operator)
+            return numbers * self._item_bytes
+        if isinstance(operator, Add):
+            return _sum_temporaries(operator) * node.size * self._item_bytes
+        if isinstance(operator, Selected):
+            return self._selected_scratch(operator)
+        if isinstance(operator, SummedUp):
+            return self._sum_scratch(operator)
+        if isinstance(operator, Primitive):
+            scratch = operator.scratch(node.shape, *[each.shape for each in node.operands])
+            return scratch * self._item_bytes
+        return 0
+
+    def _sum_scratch(self, operator: SummedUp) -> int:
+        """Return what the largest part of a sum needs: itself before it is added."""
+        whole = prod(operator.size) * self._item_bytes
+        needed = 0
+        for number, part in zip(operator.coefficients, operator.parts, strict=True):
+            scaled = whole if number != 1 else 0
+            if part is not None:
+                scaled += (0 if _is_straight(part) else whole) + self._selected_scratch(part)
+            needed = max(needed, scaled)
+        return needed
+
+    def _selected_scratch(self, operator: Selected) -> int:
+        """Return what moving numbers needs: a copy of what is moved, and the places."""
+        if operator.is_view:
+            return operator.padded * self._item_bytes
+        scaled = prod(operator.shape()) if operator.coefficient != 1 else 0
+        if _is_straight(operator):
+            return scaled * self._item_bytes
+        sizes = operator.sizes
+        places = sum(prod([sizes[axis] for axis in each.free]) for each in operator.selections)
+        numbers = operator.moved + prod([sizes[axis] for axis in set(_axes(operator.factor))])
+        return (numbers + scaled) * self._item_bytes + 4 * places * INTEGER_BYTES
+
+
+def _is_straight(operator: Selected) -> bool:
+    """Say whether all that is moved lies on straight lines, and is moved in slices."""
+    return all(isinstance(each.selection, Affine) for each in operator.selections) and (
+        operator.scatters or operator.gathers
+    )
+
+
+def _sum_temporaries(operator: Add) -> int:
+    """Return how many arrays of the size of a sum are there beside it: the sum so far, and one."""
+    most, is_begun = 0, operator.coefficients[0] != 1
+    for number in operator.coefficients[1:]:
+        most = max(most, is_begun + (abs(number) != 1))
+        is_begun = True
+    return most
+
+
+def _einsum_scratch(node: Expression, operator: Einsum) -> int:
+    """Return how many numbers a contraction copies: operands, and what is still to be scaled."""
+    summed = operator.summed
+    is_scaled_after = operator.coefficient != 1 and (summed or len(node.operands) > 1)
+    copies = node.size if is_scaled_after else 0
+    factors = [_axes(each) for each in operator.factors]
+    output = _axes(operator.output)
+    if len(factors) == 2 and summed:
+        both = [axis for axis in factors[0] if axis in summed]
+        alone = [
+            [axis for axis in output if axis in own and axis not in other]
+            for own, other in (factors, factors[::-1])
+        ]
+        for value, own, side in zip(node.operands, factors, alone, strict=True):
+            if any(alone) and not _are_matrices(value, own, (side, both), operator.sizes):
+                copies += value.size
+    return copies
+
+
+def _are_matrices(
+    value: Expression,
+    axes: Sequence[Axis],
+    groups: Sequence[Sequence[Axis]],
+    sizes: Sequence[int],
+) -> bool:
+    """Say whether a tensor can be read as matrices, each side a group of axes, as it lies."""
+    sides = [_wide(each, sizes) for each in groups]
+    if all(len(each) < 2 for each in sides):
+        return True
+    return not _is_scattered(value) and all(_are_neighbours(each, axes, sizes) for each in sides)
+
+
+def _is_scattered(value: Expression) -> bool:
+    """Say whether a value may lie in memory in another order than that of its dimensions."""
+    operator = value.operator
+    if isinstance(operator, Selected):
+        return True
+    if not isinstance(operator, Einsum):
+        return False
+    if is_free(value):
+        flat = [_axes(operator.output), [a for f in operator.factors for a in _axes(f)]]
+        return flat[0] != flat[1]
+    return False
+
+
+def _axes(dimensions: Iterable[Dimension]) -> list[Axis]:
+    return list(dict.fromkeys(axis for dimension in dimensions for axis in dimension))
+
+
+def _wide(axes: Iterable[Axis], sizes: Sequence[int]) -> Dimension:
+    """Return the axes that are longer than one."""
+    return tuple([axis for axis in axes if sizes[axis] != 1])
+
+
+def _are_neighbours(group: Dimension, axes: Sequence[Axis], sizes: Sequence[int]) -> bool:
+    """Say whether the axes of a group follow each other among all, in order."""
+    wide = _wide(axes, sizes)
+    if not set(group) <= set(wide):
+        # an axis along which numbers are repeated is one with nothing beside it
+        return len(group) < 2
+    places = [wide.index(axis) for axis in group]
+    return places == list(range(places[0], places[0] + len(places))) if places else True
