@@ -16,6 +16,7 @@ __all__ = [
     "OperandError",
     "ParameterError",
     "PluginError",
+    "PluginWarning",
     "Problem",
     "ShapeError",
     "SignatureError",
@@ -46,6 +47,10 @@ class LayerError(TensorbpError, ValueError):
 
 class PluginError(TensorbpError):
     """A plugin that cannot be loaded, or collides with another."""
+
+
+class PluginWarning(UserWarning):
+    """Something of a plugin that failed, without which the work goes on."""
 
 
 class CompileError(TensorbpError, ValueError):

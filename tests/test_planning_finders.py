@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
+import opt_einsum
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_zoo import least_flops, networks, paths_of, tree
 
-from tensorbp.planning.finders import BUILT_IN_FINDERS, best_path, interval, subset
+from tensorbp.errors import CompileError, PluginWarning
+from tensorbp.planning import finders
+from tensorbp.planning.finders import BUILT_IN_FINDERS, best_path, checked, path_of
+from tensorbp.planning.improvement import improved
+from tensorbp.planning.intervals import interval
 from tensorbp.planning.network import Network, in_sequence
 from tensorbp.planning.paths import numbered, pairs_of_tree
+from tensorbp.planning.programmes import subset
 from tensorbp.planning.subsets import SubsetProgramme
+from tensorbp.registry import build_registry, hookimpl
 
 
 @settings(max_examples=40)
@@ -30,12 +38,31 @@ def test_the_interval_finder_is_as_good_as_all_trees_of_neighbours(network: Netw
     assert network.flops(path) == least_flops(network, is_contiguous=True)
 
 
-@given(networks(3, 12), st.data())
+@settings(max_examples=30)
+@given(networks(3, 15), st.data())
 def test_no_finder_makes_it_worse(network: Network, data: Any) -> None:
     first = data.draw(paths_of(len(network.inputs)))
-    alone = [network.flops(best_path(network, first, {n: f})) for n, f in BUILT_IN_FINDERS.items()]
-    together = network.flops(best_path(network, first))
-    assert together == min(alone) <= network.flops(first)
+    found = [path_of(finder, network, name) for name, finder in BUILT_IN_FINDERS.items()]
+    costs = [network.flops(path) for path in (first, *found) if path is not None]
+    assert len(costs) == len(BUILT_IN_FINDERS) + 1
+    assert network.flops(best_path(network, first)) <= min(costs)
+
+
+@settings(max_examples=20)
+@given(networks(3, 14), st.data())
+def test_a_path_that_is_improved_is_a_path_that_costs_no_more(network: Network, data: Any) -> None:
+    first = data.draw(paths_of(len(network.inputs)))
+    path = improved(network, first)
+    assert tree(path, len(network.inputs))
+    assert network.cost(path) <= network.cost(first)
+    assert improved(network, path) == path == improved(network, first)
+
+
+@settings(max_examples=20)
+@given(networks(3, 7), st.data())
+def test_a_small_network_is_one_part_of_its_own_tree(network: Network, data: Any) -> None:
+    first = data.draw(paths_of(len(network.inputs)))
+    assert network.flops(improved(network, first)) == least_flops(network)
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN_FINDERS))
@@ -59,17 +86,92 @@ def test_a_matrix_chain_is_contracted_from_its_narrow_end() -> None:
     assert network.flops(path) == 2 * (10 * 100 * 5 + 10 * 5 * 50)
 
 
-def test_a_path_with_a_step_that_is_no_pair_is_not_taken() -> None:
-    chain = (frozenset([0, 1]), frozenset([1, 2]), frozenset([2, 3]))
-    network = Network(chain, frozenset([0, 3]), {0: 10, 1: 100, 2: 5, 3: 50})
+CHAIN = Network(
+    (frozenset([0, 1]), frozenset([1, 2]), frozenset([2, 3])),
+    frozenset([0, 3]),
+    {0: 10, 1: 100, 2: 5, 3: 50},
+)
+
+
+def test_a_finder_is_asked_as_opt_einsum_asks() -> None:
     asked = []
 
     def all_at_once(*arguments: Any) -> list[tuple[int, ...]]:
         asked.append(arguments)
         return [(0, 1, 2)]
 
-    assert best_path(network, ((1, 2), (0, 3)), {"strange": all_at_once}) == ((1, 2), (0, 3))
-    assert asked == [(list(chain), network.output, dict(network.sizes), None)]
+    assert best_path(CHAIN, ((1, 2), (0, 3)), {"strange": all_at_once}) == ((0, 1), (3, 2))
+    assert asked == [(list(CHAIN.inputs), CHAIN.output, dict(CHAIN.sizes), None)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "ValueError: expected a list of tuples of positions, found NoneType"),
+        ([(0, 1)], "ValueError: the path leaves 2 tensors instead of one"),
+        ([(0, 3), (0, 1)], "ValueError: step (0, 3) has a position outside of the 3 that are left"),
+        ([(0, 0), (0, 1)], "ValueError: step (0, 0) must name one tensor or several different on"),
+        ([("a", 0)], "ValueError: step ('a', 0) has a position outside of the 3 that are left"),
+        (ZeroDivisionError("by nothing"), "ZeroDivisionError: by nothing"),
+    ],
+)
+def test_a_finder_that_fails_is_named_and_the_others_go_on(answer: Any, reason: str) -> None:
+    def broken(*arguments: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.warns(PluginWarning) as caught:
+        path = best_path(CHAIN, ((1, 2), (0, 3)), {"broken": broken, "interval": interval})
+    assert tree(path, 3) == frozenset([frozenset([0, 1]), 2])
+    (warning,) = caught
+    start = "order finder 'broken' gave no path for a network of 3 factors: "
+    assert str(warning.message).startswith(start + reason)
+    assert str(warning.message).endswith("; the other finders go on")
+
+
+def test_the_plugin_of_a_finder_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise OSError("no disk")
+
+    plugin = types.ModuleType("tensorbp_slow")
+    plugin.tensorbp_register_path_finders = hookimpl(  # type: ignore[attr-defined]
+        specname="tensorbp_register_path_finders"
+    )(lambda register: register("slow", broken))
+    registry = build_registry(plugin, entry_points=False)
+    monkeypatch.setattr(finders, "default_registry", lambda: registry)
+    with pytest.warns(PluginWarning, match="'slow' of plugin 'tensorbp_slow' gave no path"):
+        assert best_path(CHAIN, ((0, 1), (3, 2)), {"slow": registry.path_finders["slow"]})
+
+
+@pytest.mark.parametrize("optimizer", ["RandomGreedy", "BranchBound", "DynamicProgramming"])
+def test_path_optimizers_of_opt_einsum_are_finders(optimizer: str) -> None:
+    """RandomGreedy remembers its first network, so that each network needs one of its own."""
+    finder = getattr(opt_einsum, optimizer)()
+    first = ((1, 2), (0, 3))
+    for narrow in (5, 3):
+        network = Network(CHAIN.inputs, CHAIN.output, {**CHAIN.sizes, 2: narrow})
+        path = best_path(network, first, {"theirs": finder})
+        assert network.flops(path) == least_flops(network)
+
+
+def test_path_functions_of_opt_einsum_are_finders() -> None:
+    for name in ("greedy", "optimal", "auto", "dp"):
+        found = opt_einsum.paths.get_path_fn(name)
+        assert CHAIN.flops(best_path(CHAIN, ((1, 2), (0, 3)), {name: found})) == least_flops(CHAIN)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["greedy"], "finders must be a mapping from names to order finders, for example"),
+        ({"x": "greedy"}, "finder 'x' must be a function or a PathOptimizer of opt_einsum; found"),
+        ({"x": opt_einsum.RandomGreedy}, "finder 'x' must be a function or a PathOptimizer"),
+    ],
+)
+def test_what_is_no_finder_is_refused(wrong: Any, message: str) -> None:
+    with pytest.raises(CompileError, match=message):
+        checked(wrong)
 
 
 def test_small_networks_leave_no_choice() -> None:

@@ -10,14 +10,66 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from tensorbp.algebra import Axis
+from tensorbp.planning.network import in_sequence
+from tensorbp.planning.paths import linear
 
-__all__ = ["EXACT_LIMIT", "Splits", "chain_order", "chain_sizes", "chin", "exact_splits"]
+__all__ = [
+    "EXACT_LIMIT",
+    "Splits",
+    "chain",
+    "chain_order",
+    "chain_sizes",
+    "chin",
+    "exact_splits",
+    "is_chain",
+]
 
 Splits = dict[tuple[int, int], int]
 """For each interval of sizes that occurs, the size at which it is split."""
 
 EXACT_LIMIT = 300
 """Longer chains are ordered by Chin's heuristic, in time that grows linearly."""
+
+
+def chain(
+    inputs: Sequence[frozenset[Axis]],
+    output: frozenset[Axis],
+    sizes: dict[Axis, int],
+    memory_limit: int | None = None,
+) -> Sequence[tuple[int, ...]]:
+    """Return the cheapest path of a chain of matrices, in whatever order its factors are given.
+
+    It is exact for chains of up to `EXACT_LIMIT` matrices, and then within a thousandth.
+    """
+    del memory_limit
+    found = _chain(inputs, output, sizes)
+    if found is None:
+        return linear(in_sequence(len(inputs)))
+    order, dims = found
+    splits = (exact_splits if len(inputs) <= EXACT_LIMIT else chin)(dims)
+    number = {(k, k + 1): factor for k, factor in enumerate(order)}
+    pairs: list[tuple[int, int]] = []
+    for start, end in sorted(splits, key=lambda interval: interval[1] - interval[0]):
+        middle = splits[start, end]
+        pairs.append((number[start, middle], number[middle, end]))
+        number[start, end] = len(inputs) + len(pairs) - 1
+    return linear(pairs)
+
+
+def is_chain(
+    inputs: Sequence[frozenset[Axis]], output: frozenset[Axis], sizes: Mapping[Axis, int]
+) -> bool:
+    """Say whether a network is a chain of matrices, in whatever order its factors are given."""
+    return _chain(inputs, output, sizes) is not None
+
+
+def _chain(
+    inputs: Sequence[frozenset[Axis]], output: frozenset[Axis], sizes: Mapping[Axis, int]
+) -> tuple[list[int], list[int]] | None:
+    """Return the order and the sizes of a chain of matrices, or None where it is none."""
+    order = chain_order(inputs, output)
+    dims = None if order is None else chain_sizes([inputs[k] for k in order], output, sizes)
+    return None if order is None or dims is None else (order, dims)
 
 
 def chain_order(inputs: Sequence[frozenset[Axis]], output: frozenset[Axis]) -> list[int] | None:

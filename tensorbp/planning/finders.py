@@ -1,32 +1,49 @@
-"""Order finders: functions from a network to a contraction path.
+"""Order finders: functions from a network to a contraction path, and the competition among them.
 
-A finder has the signature that opt_einsum gives to its path functions, so that any of them, and
-those of plugins, may compete: the cheapest answer wins.
+A finder has the signature that opt_einsum gives to its path functions and its PathOptimizers, so
+that any of them, and those of plugins, may compete: the cheapest answer wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from functools import lru_cache
+from typing import Any
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.chains import EXACT_LIMIT, chain_order, chain_sizes, chin, exact_splits
-from tensorbp.planning.network import Network, Path, SelectionAxes, in_sequence
-from tensorbp.planning.paths import linear, numbered
-from tensorbp.planning.programmes import interval, is_tried_in_full, subset
+from tensorbp.errors import CompileError, PluginWarning
+from tensorbp.planning.chains import EXACT_LIMIT, chain, is_chain
+from tensorbp.planning.greedy import RandomGreedy, greedy
+from tensorbp.planning.improvement import improved
+from tensorbp.planning.intervals import interval
+from tensorbp.planning.network import Network, Path, SelectionAxes
+from tensorbp.planning.paths import numbered
+from tensorbp.planning.programmes import is_tried_in_full, subset
+from tensorbp.registry import default_registry
 
-__all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "chain", "greedy", "interval", "subset"]
+__all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "checked", "path_of"]
 
-Finder = Callable[
-    [Sequence[frozenset[Axis]], frozenset[Axis], dict[Axis, int], int | None],
-    Sequence[tuple[int, ...]],
-]
+Finder = Callable[[list[frozenset[Axis]], frozenset[Axis], dict[Axis, int], int | None], Any]
 """Takes inputs, output, sizes and a memory limit, which is always None; returns opt_einsum's path:
 positions in the list of what is left, results appended at the end."""
+
+BUILT_IN_FINDERS: dict[str, Finder] = {
+    "subset": subset,
+    "chain": chain,
+    "interval": interval,
+    "greedy": greedy,
+    "random-greedy": RandomGreedy(),
+}
+"""The finders that come with tensorbp, by name."""
 
 
 def best_path(network: Network, first: Path, finders: Mapping[str, Finder] | None = None) -> Path:
     """Return the path with the fewest FLOPs that any finder knows.
+
+    Where the subset programme competes but the network is too large for it, the best path is made
+    cheaper part by part.
 
     Args:
         network: what to contract.
@@ -35,9 +52,30 @@ def best_path(network: Network, first: Path, finders: Mapping[str, Finder] | Non
     """
     if len(network.inputs) < 3:
         return first
-    if finders is None or finders == BUILT_IN_FINDERS:
-        return _remembered(network.inputs, network.output, tuple(network.sizes.items()), first)
-    return _cheapest(network, first, finders)
+    competing = tuple((BUILT_IN_FINDERS if finders is None else finders).items())
+    return _remembered(
+        network.inputs, network.output, tuple(network.sizes.items()), first, competing
+    )
+
+
+def checked(finders: Mapping[str, Finder]) -> Mapping[str, Finder]:
+    """Return finders that somebody asked for.
+
+    Raises:
+        CompileError: they are no mapping from names to functions.
+    """
+    if not isinstance(finders, Mapping):
+        raise CompileError(
+            "finders must be a mapping from names to order finders, for example "
+            f"{{'greedy': opt_einsum.paths.greedy}}; found {type(finders).__name__}"
+        )
+    for name, finder in finders.items():
+        if not callable(finder) or isinstance(finder, type):
+            raise CompileError(
+                f"finder '{name}' must be a function or a PathOptimizer of opt_einsum; found "
+                f"{finder!r}"
+            )
+    return finders
 
 
 @lru_cache(maxsize=4096)
@@ -46,84 +84,62 @@ def _remembered(
     output: frozenset[Axis],
     sizes: tuple[tuple[Axis, int], ...],
     first: Path,
+    finders: tuple[tuple[str, Finder], ...],
 ) -> Path:
     """Return the best path for a network of which a model may have many."""
-    return _cheapest(Network(inputs, output, dict(sizes)), first, BUILT_IN_FINDERS)
-
-
-def _cheapest(network: Network, first: Path, finders: Mapping[str, Finder]) -> Path:
+    network = Network(inputs, output, dict(sizes))
+    asked = dict(_worth_asking(network, dict(finders)))
     best, least = first, network.cost(first)
-    for finder in _competing(network, finders):
-        linear = finder(list(network.inputs), network.output, dict(network.sizes), None)
-        path = numbered(linear, len(network.inputs))
+    for name, finder in asked.items():
+        path = path_of(finder, network, name)
         if path is not None and (cost := network.cost(path)) < least:
             best, least = path, cost
-    return best
+    is_open = subset in asked.values() and not is_tried_in_full(inputs, output)
+    return improved(network, best) if is_open else best
 
 
-def _competing(network: Network, finders: Mapping[str, Finder]) -> Sequence[Finder]:
-    """Return the finders that are worth asking: none beats one that tries everything."""
-    if is_tried_in_full(network.inputs, network.output) and subset in finders.values():
-        return (subset,)
+def _worth_asking(network: Network, finders: Mapping[str, Finder]) -> Iterator[tuple[str, Finder]]:
+    """Yield the finders that can tell something new: none beats one that tries everything."""
     has_selections = any(isinstance(axes, SelectionAxes) for axes in network.inputs)
+    tries_all: dict[Finder, bool] = {subset: is_tried_in_full(network.inputs, network.output)}
     if chain in finders.values() and not has_selections:
-        found = _chain(network.inputs, network.output, network.sizes)
-        if found is not None and len(network.inputs) <= EXACT_LIMIT:
-            return (chain,)
-    return tuple(finders.values())
+        tries_all[chain] = len(network.inputs) <= EXACT_LIMIT and is_chain(
+            network.inputs, network.output, network.sizes
+        )
+    for name, finder in finders.items():
+        if tries_all.get(finder):
+            yield name, finder
+            return
+    yield from finders.items()
 
 
-def greedy(
-    inputs: Sequence[frozenset[Axis]],
-    output: frozenset[Axis],
-    sizes: dict[Axis, int],
-    memory_limit: int | None = None,
-) -> Sequence[tuple[int, ...]]:
-    """Return the path of opt_einsum's greedy finder."""
-    # opt_einsum brings numpy with it, which most of the command line can do without
-    from opt_einsum import paths
+def path_of(finder: Finder, network: Network, name: str) -> Path | None:
+    """Return the path that a finder gives for a network, or None, with a warning, if it fails.
 
-    path: Sequence[tuple[int, ...]] = paths.greedy(list(inputs), output, sizes, memory_limit)
-    return path
-
-
-def chain(
-    inputs: Sequence[frozenset[Axis]],
-    output: frozenset[Axis],
-    sizes: dict[Axis, int],
-    memory_limit: int | None = None,
-) -> Sequence[tuple[int, ...]]:
-    """Return the cheapest path of a chain of matrices, in whatever order its factors are given.
-
-    It is exact for chains of up to `chains.EXACT_LIMIT` matrices, and then within a thousandth.
+    Args:
+        finder: the finder; if it is a PathOptimizer that remembers, a copy of it is asked.
+        network: what to contract.
+        name: what the warning calls the finder.
     """
-    del memory_limit
-    found = _chain(inputs, output, sizes)
-    if found is None:
-        return linear(in_sequence(len(inputs)))
-    order, dims = found
-    splits = (exact_splits if len(inputs) <= EXACT_LIMIT else chin)(dims)
-    number = {(k, k + 1): factor for k, factor in enumerate(order)}
-    pairs: list[tuple[int, int]] = []
-    for start, end in sorted(splits, key=lambda interval: interval[1] - interval[0]):
-        middle = splits[start, end]
-        pairs.append((number[start, middle], number[middle, end]))
-        number[start, end] = len(inputs) + len(pairs) - 1
-    return linear(pairs)
+    inputs, sizes = list(network.inputs), dict(network.sizes)
+    try:
+        # RandomGreedy of opt_einsum takes one network only
+        fresh = finder if hasattr(finder, "__name__") else deepcopy(finder)
+        return numbered(fresh(inputs, network.output, sizes, None), len(inputs))
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        warnings.warn(
+            f"order finder '{name}'{_whose(name, finder)} gave no path for a network of "
+            f"{len(inputs)} factors: {reason}; the other finders go on",
+            PluginWarning,
+            stacklevel=2,
+        )
+        return None
 
 
-def _chain(
-    inputs: Sequence[frozenset[Axis]], output: frozenset[Axis], sizes: Mapping[Axis, int]
-) -> tuple[list[int], list[int]] | None:
-    """Return the order and the sizes of a chain of matrices, or None where it is none."""
-    order = chain_order(inputs, output)
-    dims = None if order is None else chain_sizes([inputs[k] for k in order], output, sizes)
-    return None if order is None or dims is None else (order, dims)
-
-
-BUILT_IN_FINDERS: dict[str, Finder] = {
-    "subset": subset,
-    "chain": chain,
-    "interval": interval,
-    "greedy": greedy,
-}
+def _whose(name: str, finder: Finder) -> str:
+    """Return which plugin a finder came from, where that is known."""
+    registry = default_registry()
+    if registry.path_finders.get(name) is not finder:
+        return ""
+    return f" of plugin '{registry.origin('path finder', name).label}'"

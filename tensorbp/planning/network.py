@@ -18,6 +18,7 @@ __all__ = [
     "SelectionAxes",
     "contraction_cost",
     "in_sequence",
+    "moves_of",
     "pair_flops",
 ]
 
@@ -133,7 +134,8 @@ def _selecting_cost(
     return max(volume(free), volume(kept)), volume(kept)
 
 
-def _moves(axes: frozenset[Axis]) -> Moves[frozenset[Axis]] | None:
+def moves_of(axes: frozenset[Axis]) -> Moves[frozenset[Axis]] | None:
+    """Return what a factor does if it is a selection."""
     return axes.moves if isinstance(axes, SelectionAxes) else None
 
 
@@ -171,19 +173,29 @@ class Network:
         """Return the product of the sizes of the axes."""
         return prod([self.sizes[axis] for axis in axes])
 
-    def contractions(
-        self, path: Path
-    ) -> Iterator[tuple[frozenset[Axis], frozenset[Axis], frozenset[Axis]]]:
-        """Yield, for each pair of a path, the axes of either and those of the result."""
-        uses: dict[Axis, int] = dict.fromkeys(self.output, 1)
-        for axes in self.inputs:
-            for axis in axes:
-                uses[axis] = uses.get(axis, 0) + 1
-        tensors: list[frozenset[Axis]] = [
+    def summed_beforehand(self) -> list[frozenset[Axis]]:
+        """Return the axes of each factor once those are summed over that it alone has."""
+        uses = self._uses()
+        return [
             # a selection is not summed beforehand, which would make a dense tensor of it
             axes if isinstance(axes, SelectionAxes) else frozenset([a for a in axes if uses[a] > 1])
             for axes in self.inputs
         ]
+
+    def _uses(self) -> dict[Axis, int]:
+        """Return how many factors have each axis, the output being one."""
+        uses: dict[Axis, int] = dict.fromkeys(self.output, 1)
+        for axes in self.inputs:
+            for axis in axes:
+                uses[axis] = uses.get(axis, 0) + 1
+        return uses
+
+    def contractions(
+        self, path: Path
+    ) -> Iterator[tuple[frozenset[Axis], frozenset[Axis], frozenset[Axis]]]:
+        """Yield, for each pair of a path, the axes of either and those of the result."""
+        uses = self._uses()
+        tensors = self.summed_beforehand()
         for left, right in path:
             one, other = tensors[left], tensors[right]
             for axis in one & other:
@@ -196,7 +208,7 @@ class Network:
         """Yield, for each pair of a path, its FLOPs and writes, and the axes of its result."""
         for one, other, kept in self.contractions(path):
             yield (
-                contraction_cost(self.volume, one, other, kept, _moves(one), _moves(other)),
+                contraction_cost(self.volume, one, other, kept, moves_of(one), moves_of(other)),
                 kept,
             )
 

@@ -1,4 +1,4 @@
-"""The built-in path finders, registered through the same hook as any other."""
+"""The built-in order finders, registered through the same hook as any other."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tensorbp.registry.hookspecs import hookimpl
 
 @hookimpl
 def tensorbp_register_path_finders(register: Callable[[str, Any], None]) -> None:
-    """Register the subset and interval programmes and opt_einsum's greedy finder."""
+    """Register the programmes over subsets, chains and intervals, and the greedy finders."""
     for name, finder in BUILT_IN_FINDERS.items():
         register(name, finder)

@@ -1,4 +1,4 @@
-"""Dynamic programmes for the order of a network: over subsets of its factors, and intervals."""
+"""The subset programme as an order finder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost, in
 from tensorbp.planning.paths import linear, pairs_of_tree
 from tensorbp.planning.subsets import SubsetProgramme, has_few_axes
 
-__all__ = ["INTERVAL_LIMIT", "SUBSET_LIMIT", "interval", "is_tried_in_full", "subset"]
+__all__ = ["SUBSET_LIMIT", "is_tried_in_full", "subset"]
 
 SUBSET_LIMIT = 12
 """The most factors for which all 3^n splits of subsets are tried."""
 
 NARROW_LIMIT = 4
 """The most factors for which a loop over subsets is faster than all subsets of a size at a time."""
-
-INTERVAL_LIMIT = 48
-"""The most factors for which all n^3 splits of intervals are tried."""
 
 
 def is_tried_in_full(inputs: Sequence[frozenset[Axis]], output: frozenset[Axis]) -> bool:
@@ -76,68 +73,6 @@ def subset(
         assert least is not None
         best[members] = least
     return linear(pairs_of_tree(count, everything, lambda m: (split[m], m ^ split[m])))
-
-
-def interval(
-    inputs: Sequence[frozenset[Axis]],
-    output: frozenset[Axis],
-    sizes: dict[Axis, int],
-    memory_limit: int | None = None,
-) -> Sequence[tuple[int, ...]]:
-    """Return the cheapest path that joins neighbours in the given order, as in a matrix chain.
-
-    Godbole, "On efficient computation of matrix chain products", 1973. O(n^3).
-    """
-    del memory_limit
-    count = len(inputs)
-    if count > INTERVAL_LIMIT:
-        return linear(in_sequence(count))
-    masks = Masks(inputs, output, sizes)
-
-    def members(start: int, end: int) -> int:
-        return (1 << end) - (1 << start)
-
-    before, after = [masks.output], [masks.output]
-    for mask in masks.inputs:
-        before.append(before[-1] | mask)
-    for mask in reversed(masks.inputs):
-        after.append(after[-1] | mask)
-    after.reverse()
-    kept: dict[tuple[int, int], int] = {}
-    for start in range(count):
-        inside = 0
-        for end in range(start + 1, count + 1):
-            inside |= masks.inputs[end - 1]
-            kept[start, end] = inside & (before[start] | after[end])
-        if members(start, start + 1) in masks.selections:
-            kept[start, start + 1] = masks.inputs[start]
-    best = {(k, k + 1): (0, 0) for k in range(count)}
-    split: dict[tuple[int, int], int] = {}
-    for length in range(2, count + 1):
-        for start in range(count - length + 1):
-            end = start + length
-            least = None
-            for middle in range(start + 1, end):
-                flops, written = masks.pair(
-                    members(start, middle),
-                    members(middle, end),
-                    kept[start, middle],
-                    kept[middle, end],
-                    kept[start, end],
-                )
-                cost = (
-                    best[start, middle][0] + best[middle, end][0] + flops,
-                    best[start, middle][1] + best[middle, end][1] + written,
-                )
-                if least is None or cost < least:
-                    least, split[start, end] = cost, middle
-            assert least is not None
-            best[start, end] = least
-    halves = {
-        members(start, end): (members(start, middle), members(middle, end))
-        for (start, end), middle in split.items()
-    }
-    return linear(pairs_of_tree(count, members(0, count), halves.__getitem__))
 
 
 class Masks:
