@@ -6,7 +6,7 @@ several nodes read stays a tensor of its own, computed once and used by all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tensorbp.algebra import Factor, GroupingConflict, Term, Unifier
@@ -17,7 +17,7 @@ from tensorbp.planning.finders import Finder, best_path
 from tensorbp.planning.network import Network, Path, in_sequence
 from tensorbp.planning.sharing import shared_flops, twin_path
 
-__all__ = ["Contraction", "fuse", "plain"]
+__all__ = ["Contraction", "fuse", "is_product", "plain", "substituted"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
     """Return for each einsum the plain order: one Jacobian after the other, each at its best."""
     contractions = {}
     for node in topological_order(roots):
-        if _is_product(node):
+        if is_product(node):
             term = term_of(node)
             path = best_path(Network.of(term), in_sequence(len(term.factors)))
             contractions[node] = Contraction(term, path, True, ((node,),) * len(term.factors))
@@ -70,7 +70,7 @@ def fuse(
     """
     fusion = _Fusion(roots, finders, twice)
     for node in topological_order(roots):
-        if _is_product(node):
+        if is_product(node):
             fusion.add(node)
     found: dict[Expression, Contraction] = {}
     for node in reversed(fusion.alone):
@@ -99,7 +99,7 @@ class _Fusion:
         if node in self.kept or node in self.roots or node not in self.alone:
             return False
         readers = self.readers[node]
-        return len(readers) == 1 and all(_is_product(reader) for reader in readers)
+        return len(readers) == 1 and all(is_product(reader) for reader in readers)
 
     def add(self, node: Expression) -> None:
         """Take in a node, by itself; what it reads twice is fused only where that is cheaper."""
@@ -124,60 +124,81 @@ class _Fusion:
 
     def fused(self, node: Expression) -> Contraction:
         """Return a node together with all that it absorbs, contracted one after the other."""
-        unifier = Unifier({})
-        factors: list[Factor[Expression]] = []
-        origins: list[tuple[Expression, ...]] = []
-        done: list[_Piece] = []
-        pending = [_Piece(self._apart(node, unifier), self.alone[node].path, (node,))]
-        root, coefficient = pending[0].term, pending[0].term.coefficient
-        while pending:
-            piece = pending[-1]
-            position = len(piece.operands)
-            if position == len(piece.term.factors):
-                done.append(pending.pop())
-                continue
-            factor = piece.term.factors[position]
-            if self.is_absorbed(factor.value):
-                inner = self._apart(factor.value, unifier)
-                try:
-                    unifier.equate_all(factor.dimensions, inner.output)
-                except GroupingConflict:
-                    self.kept.add(factor.value)
-                else:
-                    coefficient *= inner.coefficient
-                    lineage = (*piece.lineage, factor.value)
-                    pending.append(_Piece(inner, self.alone[factor.value].path, lineage))
-                    piece.operands.append(pending[-1])
-                    continue
-            piece.operands.append(len(factors))
-            factors.append(factor)
-            origins.append(piece.lineage)
-        whole = Term.of(
-            coefficient,
-            [Factor(each.value, unifier.expand_all(each.dimensions)) for each in factors],
-            unifier.expand_all(root.output),
-            (),
-            unifier.sizes,
-            unused=unifier.expand(tuple(unifier.sizes)),
-        )
-        return Contraction(whole, _joined_path(done, len(factors)), True, tuple(origins))
+        return substituted(node, self.alone, self.is_absorbed, self.kept)
 
-    def _apart(self, node: Expression, unifier: Unifier) -> Term[Expression]:
+
+def substituted(
+    node: Expression,
+    products: Mapping[Expression, Contraction],
+    is_absorbed: Callable[[Expression], bool],
+    refused: set[Expression],
+) -> Contraction:
+    """Return a product together with the products among its factors, one after the other.
+
+    Args:
+        node: whose product.
+        products: the product of each node.
+        is_absorbed: whether a node's product takes its place.
+        refused: nodes that cannot be absorbed, because axes are grouped in another way, are added.
+    """
+    unifier = Unifier({})
+
+    def apart(inner: Expression) -> Term[Expression]:
         """Return a node's product with axes of its own, which the unifier learns."""
-        term = self.alone[node].term
+        term = products[inner].term
         return term.shifted(unifier.extended(term.sizes))
 
+    factors: list[Factor[Expression]] = []
+    origins: list[tuple[Expression, ...]] = []
+    done: list[_Piece] = []
+    pending = [_Piece(apart(node), products[node], ())]
+    root, coefficient = pending[0].term, pending[0].term.coefficient
+    while pending:
+        piece = pending[-1]
+        position = len(piece.operands)
+        if position == len(piece.term.factors):
+            done.append(pending.pop())
+            continue
+        factor = piece.term.factors[position]
+        lineage = piece.lineage + piece.contraction.origins[position]
+        if is_absorbed(factor.value):
+            inner = apart(factor.value)
+            try:
+                unifier.equate_all(factor.dimensions, inner.output)
+            except GroupingConflict:
+                refused.add(factor.value)
+            else:
+                coefficient *= inner.coefficient
+                pending.append(_Piece(inner, products[factor.value], lineage))
+                piece.operands.append(pending[-1])
+                continue
+        piece.operands.append(len(factors))
+        factors.append(factor)
+        origins.append(lineage)
+    whole = Term.of(
+        coefficient,
+        [Factor(each.value, unifier.expand_all(each.dimensions)) for each in factors],
+        unifier.expand_all(root.output),
+        (),
+        unifier.sizes,
+        unused=unifier.expand(tuple(unifier.sizes)),
+    )
+    return Contraction(whole, _joined_path(done, len(factors)), True, tuple(origins))
 
-def _is_product(node: Expression) -> bool:
+
+def is_product(node: Expression) -> bool:
+    """Say whether a node is an einsum that computes something."""
     return isinstance(node.operator, Einsum) and not is_view(node)
 
 
 class _Piece:
     """An einsum among those that are fused: its operands are factors, by number, or pieces."""
 
-    def __init__(self, term: Term[Expression], path: Path, lineage: tuple[Expression, ...]) -> None:
+    def __init__(
+        self, term: Term[Expression], contraction: Contraction, lineage: tuple[Expression, ...]
+    ) -> None:
         self.term = term
-        self.path = path
+        self.contraction = contraction
         self.lineage = lineage
         self.operands: list[int | _Piece] = []
         self.result = -1
@@ -188,7 +209,7 @@ def _joined_path(pieces: Sequence[_Piece], factors: int) -> Path:
     pairs: list[tuple[int, int]] = []
     for piece in pieces:
         numbers = [each if isinstance(each, int) else each.result for each in piece.operands]
-        for left, right in piece.path:
+        for left, right in piece.contraction.path:
             pairs.append((numbers[left], numbers[right]))
             numbers.append(factors + len(pairs) - 1)
         piece.result = numbers[-1]

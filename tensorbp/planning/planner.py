@@ -28,6 +28,7 @@ from tensorbp.expression.map_expression import (
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution, natural_order, plain_order
 from tensorbp.expression.selection import Selection
+from tensorbp.planning.clusters import planned_jointly
 from tensorbp.planning.finders import Finder
 from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
@@ -231,13 +232,16 @@ class _Planner:
             return self._paired(outputs, roots, plain(roots), resolution)
         across = contraction == "across"
         fused = fuse(roots, self.finders, across)
-        candidate = self._paired(outputs, roots, fused, resolution)
         # whether to fuse what is read twice is guessed einsum by einsum: see what it costs not to
+        tries = [fused]
         apart = fuse(roots, self.finders, across, twice=False)
-        if apart.keys() == fused.keys():
-            return candidate
-        other = self._paired(outputs, roots, apart, resolution)
-        return min(candidate, other, key=lambda each: each.figures.flops)
+        if apart.keys() != fused.keys():
+            tries.append(apart)
+        if across:
+            jointly = [planned_jointly(roots, each) for each in tries]
+            tries += [new for new, old in zip(jointly, tries, strict=True) if new != old]
+        candidates = [self._paired(outputs, roots, each, resolution) for each in tries]
+        return min(candidates, key=lambda each: each.figures.flops)
 
     def _resolved(
         self, orders: Orders, changed: Mapping[MapExpression, MapExpression]

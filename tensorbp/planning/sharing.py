@@ -5,14 +5,15 @@ In J Jᵀ the same factors come twice: contracted alike, the two halves are one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 
 from tensorbp.algebra import Axis, Factor, Number, Term
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
-from tensorbp.planning.network import Network, Path, in_sequence
+from tensorbp.planning.network import Network, Path, in_sequence, pair_flops
 
-__all__ = ["Key", "Leaves", "intermediate_key", "shared_flops", "twin_path"]
+__all__ = ["Key", "Leaves", "intermediate_key", "joint_flops", "shared_flops", "twin_path"]
 
 Key = tuple[object, ...]
 
@@ -51,18 +52,43 @@ def intermediate_key(
 
 def shared_flops(term: Term[Expression], path: Path) -> int:
     """Return the FLOPs of a path in which equal intermediates are made once."""
-    network = Network.of(term)
-    leaves: list[Leaves] = [((f.value.serial, k),) for k, f in enumerate(term.factors)]
+    return joint_flops([(term, path)])
+
+
+def joint_flops(products: Iterable[tuple[Term[Expression], Path]]) -> int:
+    """Return the FLOPs of several products in which equal intermediates are made once."""
     seen: set[Key] = set()
     total = 0
-    for (left, right), ((flops, _), kept) in zip(path, network.priced(path), strict=True):
-        joined = tuple(sorted(leaves[left] + leaves[right]))
-        leaves.append(joined)
-        key, _ = intermediate_key(joined, sorted(kept), term, 1)
-        if key is None or key not in seen:
-            total += flops
-        if key is not None:
-            seen.add(key)
+    for term, path in products:
+        network = Network.of(term)
+        leaves: list[Leaves] = [((f.value.serial, k),) for k, f in enumerate(term.factors)]
+        total += _sums_of_factors(term, network, leaves, seen)
+        if term.coefficient != 1:
+            total += prod([term.sizes[axis] for axis in network.output])
+        for (left, right), ((flops, _), kept) in zip(path, network.priced(path), strict=True):
+            joined = tuple(sorted(leaves[left] + leaves[right]))
+            leaves.append(joined)
+            key, _ = intermediate_key(joined, sorted(kept), term, 1)
+            if key is None or key not in seen:
+                total += flops
+            if key is not None:
+                seen.add(key)
+    return total
+
+
+def _sums_of_factors(
+    term: Term[Expression], network: Network, leaves: Sequence[Leaves], seen: set[Key]
+) -> int:
+    """Return the FLOPs of summing factors over axes that they alone have."""
+    total = 0
+    summed = network.summed_beforehand()
+    for axes, kept, leaf in zip(network.inputs, summed, leaves, strict=True):
+        if axes != kept:
+            key, _ = intermediate_key(leaf, sorted(kept), term, 1)
+            if key not in seen:
+                total += pair_flops(network.volume(axes), sums=True)
+            if key is not None:
+                seen.add(key)
     return total
 
 

@@ -136,13 +136,13 @@ class SubsetProgramme:
         written = np.repeat(self._volume(self.kept[subsets])[:, None], len(patterns), axis=1)
         for single in self._selections:
             for row, column in zip(*np.nonzero((halves == single) | (rest == single)), strict=True):
-                flops[row, column], written[row, column] = self._price(
+                flops[row, column], written[row, column] = self.price(
                     int(halves[row, column]), int(rest[row, column])
                 )
         return _Level(subsets, halves, flops, written)
 
-    def _price(self, left: int, right: int) -> tuple[int, int]:
-        """Return what it costs to contract two subsets, of which one or both are selections."""
+    def price(self, left: int, right: int) -> tuple[int, int]:
+        """Return the FLOPs of contracting two subsets, and how many numbers that writes."""
         return contraction_cost(
             lambda axes: int(self._volume(axes)),
             int(self.kept[left]),

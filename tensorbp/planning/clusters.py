@@ -1,0 +1,183 @@
+"""Clusters: tensors of which one is read by several products are given up where that is cheaper.
+
+A tensor that several products read need not be made: each of them can be expanded down to its own
+factors and ordered anew, together with the others, which share what they can. A long cluster is
+taken in windows, the dearest first, until that no longer helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from tensorbp.algebra import Factor, Term
+from tensorbp.expression.einsum import contract
+from tensorbp.expression.graph import topological_order
+from tensorbp.expression.node import Expression
+from tensorbp.planning.fusion import Contraction, is_product, substituted
+from tensorbp.planning.joint import ordered_jointly
+from tensorbp.planning.network import Network
+from tensorbp.planning.programmes import is_tried_in_full
+from tensorbp.planning.sharing import joint_flops
+
+__all__ = ["planned_jointly"]
+
+Contractions = Mapping[Expression, Contraction]
+
+WINDOW = 12
+"""How many tensors are planned together, at most."""
+
+FAILURES = 2
+"""After how many windows of a cluster that do not help the others are left alone."""
+
+
+def planned_jointly(
+    roots: Sequence[Expression], contractions: Contractions
+) -> dict[Expression, Contraction]:
+    """Return contractions that make the same results, cheaper where tensors can be given up.
+
+    Args:
+        roots: the results.
+        contractions: the product of each tensor, readers first.
+    """
+    needed = set(roots)
+    for node in topological_order(roots):
+        if not is_product(node):
+            needed.update(node.operands)
+    planned = dict(contractions)
+    for cluster in _clusters(contractions):
+        failures = 0
+        for window in _windows(cluster, contractions):
+            inside = set(window)
+            others = {
+                factor.value
+                for node, each in planned.items()
+                if node not in inside
+                for factor in each.term.factors
+            }
+            replanned = _Window(window, planned, inside & (needed | others))
+            if replanned.is_cheaper:
+                for node in window:
+                    del planned[node]
+                planned |= replanned.contractions
+            else:
+                failures += 1
+                if failures == FAILURES:
+                    break
+    return planned
+
+
+def _clusters(contractions: Contractions) -> list[list[Expression]]:
+    """Return the groups of tensors that are linked by one reading the other, readers first."""
+    leader: dict[Expression, Expression] = {node: node for node in contractions}
+
+    def found(node: Expression) -> Expression:
+        while leader[node] is not node:
+            leader[node] = node = leader[leader[node]]
+        return node
+
+    for node, each in contractions.items():
+        for factor in each.term.factors:
+            if factor.value in leader:
+                leader[found(factor.value)] = found(node)
+    groups: dict[Expression, list[Expression]] = {}
+    for node in contractions:
+        groups.setdefault(found(node), []).append(node)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _windows(cluster: Sequence[Expression], contractions: Contractions) -> list[list[Expression]]:
+    """Return neighbours in a cluster, the dearest group first."""
+    count = -(-len(cluster) // WINDOW)
+    length = -(-len(cluster) // count)
+    windows = [list(cluster[start : start + length]) for start in range(0, len(cluster), length)]
+    return sorted(windows, key=lambda each: -sum(contractions[node].flops for node in each))
+
+
+class _Window:
+    """A few tensors, planned anew as if only those were made that something else needs.
+
+    Attributes:
+        contractions: the products that are left, readers first.
+        is_cheaper: whether they cost less than before.
+    """
+
+    def __init__(
+        self,
+        window: Sequence[Expression],
+        contractions: Contractions,
+        needed: set[Expression],
+    ) -> None:
+        self._inside = {node: _scaled_inside(contractions[node], contractions) for node in window}
+        expanded: dict[Expression, Contraction] = {}
+        for node in window:
+            if node in needed:
+                expanded[node] = self._expanded(node)
+                needed |= {f.value for f in expanded[node].term.factors if f.value in self._inside}
+        ordered = [node for node in reversed(expanded) if _is_searchable(expanded[node].term)]
+        if ordered:
+            paths = ordered_jointly([expanded[node].term for node in ordered])
+            for node, path in zip(ordered, paths, strict=True):
+                expanded[node] = replace(expanded[node], path=path, follows_graph=False)
+        self.contractions = expanded
+        before = joint_flops((each.term, each.path) for each in _of(contractions, window))
+        after = joint_flops((each.term, each.path) for each in expanded.values())
+        self.is_cheaper = after < before
+
+    def _expanded(self, node: Expression) -> Contraction:
+        """Return a product with as many of its factors expanded as can be searched in full."""
+        chosen: set[Expression] = set()
+        refused: set[Expression] = set()
+        best = substituted(node, self._inside, chosen.__contains__, refused)
+        pending = [each.value for each in best.term.factors if each.value in self._inside]
+        while pending:
+            value = pending.pop(0)
+            if value in chosen or value in refused:
+                continue
+            chosen.add(value)
+            larger = substituted(node, self._inside, chosen.__contains__, refused)
+            if value in refused or not _is_searchable(larger.term):
+                chosen.discard(value)
+            else:
+                best = larger
+                inner = self._inside[value].term.factors
+                pending += [each.value for each in inner if each.value in self._inside]
+        return best
+
+
+def _of(contractions: Contractions, nodes: Iterable[Expression]) -> list[Contraction]:
+    return [contractions[node] for node in nodes]
+
+
+def _is_searchable(term: Term[Expression]) -> bool:
+    if len(term.factors) < 2:
+        return False
+    network = Network.of(term)
+    return is_tried_in_full(network.inputs, network.output)
+
+
+def _scaled_inside(contraction: Contraction, contractions: Contractions) -> Contraction:
+    """Return a product whose number in front has gone into its smallest factor.
+
+    A product that is expanded in several others brings its number to each of them; a factor that
+    has been scaled is one tensor, which they share.
+    """
+    term = contraction.term
+    own = [k for k, each in enumerate(term.factors) if each.value not in contractions]
+    if term.coefficient == 1 or len(term.factors) < 2 or not own:
+        return contraction
+    smallest = min(own, key=lambda k: term.factors[k].value.size)
+    factors = list(term.factors)
+    factor = factors[smallest]
+    dimensions = tuple([(axis,) for axis in range(factor.value.ndim)])
+    alone = Term.of(
+        term.coefficient,
+        [Factor(factor.value, dimensions)],
+        dimensions,
+        (),
+        dict(enumerate(factor.value.shape)),
+    )
+    factors[smallest] = Factor(contract(alone), factor.dimensions)
+    return replace(
+        contraction, term=Term.of(1, factors, term.output, (), dict(enumerate(term.sizes)))
+    )
