@@ -5,6 +5,7 @@ from .errors import LayerError as LayerError
 from .errors import ModelError as ModelError
 from .errors import OperandError as OperandError
 from .errors import ParameterError as ParameterError
+from .errors import PlanError as PlanError
 from .errors import PluginError as PluginError
 from .errors import ShapeError as ShapeError
 from .errors import SignatureError as SignatureError
@@ -158,6 +159,7 @@ from .model import Parameters as Parameters
 from .model import load as load
 from .planning import Plan as Plan
 from .planning import plan as plan
+from .planning import read_plan as read_plan
 from .planning.optimizer import Optimizer as Optimizer
 from .registry import build_registry as build_registry
 from .registry import default_registry as default_registry

@@ -15,6 +15,7 @@ __all__ = [
     "ModelError",
     "OperandError",
     "ParameterError",
+    "PlanError",
     "PluginError",
     "PluginWarning",
     "Problem",
@@ -55,6 +56,10 @@ class PluginWarning(UserWarning):
 
 class CompileError(TensorbpError, ValueError):
     """A program that cannot be built, or is called with the wrong arrays."""
+
+
+class PlanError(TensorbpError, ValueError):
+    """A plan that cannot be written or read, or is not one of what is asked for."""
 
 
 class ParameterError(TensorbpError, LookupError):

@@ -199,8 +199,8 @@ def _dead_after(plan: Plan) -> list[list[int]]:
 
 
 def compile(
-    outputs: Outputs,
-    dtype: str = "float64",
+    outputs: Outputs | Plan,
+    dtype: str | None = None,
     backend: str = "numpy",
     order: PlainOrder | None = None,
 ) -> Program:
@@ -215,13 +215,23 @@ def compile(
 
     Args:
         outputs: expressions and linear maps, or one of them; a list among them comes back as one.
-        dtype: ``"float32"`` or ``"float64"``.
+            Or a plan, made before or read from a file: nothing is searched then.
+        dtype: ``"float32"`` or ``"float64"``; by default that of the plan, else float64.
         backend: the array library.
         order: ``"reverse"`` or ``"forward"`` for the plain order instead of a search.
 
     Raises:
-        CompileError: nothing to compute, an unknown dtype or backend, two variables of one name.
+        CompileError: nothing to compute, an unknown dtype or backend, two variables of one name, a
+            plan that is for another dtype or has another order.
     """
+    if isinstance(outputs, Plan):
+        if dtype not in (None, outputs.dtype) or order not in (None, outputs.order):
+            raise CompileError(
+                f"the plan is for {outputs.dtype} in {outputs.order} order; leave out dtype and "
+                "order, or plan again"
+            )
+        return Program(outputs, outputs.dtype, find_backend(backend))
+    dtype = dtype or "float64"
     plan = make_plan(outputs, dtype, order=order)
     return Program(plan, dtype, find_backend(backend), _groups(outputs), _names(outputs))
 

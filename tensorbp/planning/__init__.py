@@ -9,6 +9,7 @@ from tensorbp.planning.plan import PlannedInput as PlannedInput
 from tensorbp.planning.plan import PlannedSelection as PlannedSelection
 from tensorbp.planning.plan import PlannedValue as PlannedValue
 from tensorbp.planning.plan import Step as Step
+from tensorbp.planning.plan_file import read_plan as read_plan
 from tensorbp.planning.planner import Outputs as Outputs
 from tensorbp.planning.planner import Wanted as Wanted
 from tensorbp.planning.planner import plan as plan

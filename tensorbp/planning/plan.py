@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
+from hashlib import sha256
 from typing import Any, Literal
 
-from tensorbp.algebra import Block, Number, Shape, Space, Term
+from tensorbp.algebra import Block, Shape, Space, Term
 from tensorbp.expression.node import Operator
 from tensorbp.expression.selection import Selection
+from tensorbp.planning.located import number_text
+from tensorbp.planning.operators import selection_to_dict, written_arguments
 
 __all__ = [
     "SCHEMA",
@@ -27,9 +29,17 @@ __all__ = [
     "PlannedSelection",
     "PlannedValue",
     "Step",
+    "digest",
+    "json_lines",
 ]
 
 SCHEMA = "tensorbp/plan/1"
+ENTRIES = (
+    *("schema", "dtype", "order"),
+    *("flops", "multiplications", "multiply_adds", "peak_bytes", "baselines"),
+    *("inputs", "steps", "outputs"),
+)
+"""The entries of a written plan that its digest is of."""
 
 OrderName = Literal["reverse", "forward", "mixed"]
 PlainOrder = Literal["reverse", "forward"]
@@ -97,7 +107,8 @@ class Step:
         multiply_adds: the multiplications among them whose products are summed up.
         bytes: what the result takes; 0 where it is a view.
         layer: the layer of the model to which the step belongs, or None.
-        operator: what is applied; not part of the written plan.
+        arguments: the arguments of the layer, or the coefficients.
+        operator: what is applied: all that a plan file says of the step.
     """
 
     operation: str
@@ -111,7 +122,7 @@ class Step:
     bytes: int
     layer: str | None
     arguments: Mapping[str, Any]
-    operator: Operator = field(repr=False, compare=False)
+    operator: Operator = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -207,8 +218,12 @@ class Plan:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as plain dictionaries, lists, strings and integers."""
-        return {
+        """Return the plan as plain dictionaries, lists, strings and numbers; all there is to it.
+
+        Raises:
+            PlanError: a layer has an argument that cannot be written.
+        """
+        plan = {
             "schema": SCHEMA,
             "dtype": self.dtype,
             "order": self.order,
@@ -218,26 +233,51 @@ class Plan:
             "steps": [_step_to_dict(step) for step in self.steps],
             "outputs": [_output_to_dict(each) for each in self.outputs],
         }
+        return {**plan, "digest": digest(plan)}
 
     def to_json(self) -> str:
-        """Return the plan as JSON text, with ``"schema": "tensorbp/plan/1"``."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+        """Return the plan as JSON text, a step a line, with ``"schema": "tensorbp/plan/1"``.
+
+        `tensorbp.read_plan` reads it.
+
+        Raises:
+            PlanError: a layer has an argument that cannot be written.
+        """
+        return json_lines(self.to_dict())
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """Return what tells whether a plan is still as it was written: the SHA-256 of its JSON.
+
+    Args:
+        document: a plan as plain data; entries beside those of a plan do not count.
+    """
+    entries = {name: document[name] for name in ENTRIES}
+    text = json.dumps(entries, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return sha256(text.encode()).hexdigest()
+
+
+def json_lines(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON with a line for each entry, and for each object in its lists."""
+    entries = []
+    for name, value in document.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            inner = ",\n".join(f"    {json.dumps(each, allow_nan=False)}" for each in value)
+            entries.append(f"  {json.dumps(name)}: [\n{inner}\n  ]")
+        else:
+            entries.append(f"  {json.dumps(name)}: {json.dumps(value, allow_nan=False)}")
+    return "{\n" + ",\n".join(entries) + "\n}"
 
 
 def _numbers_of(value: PlannedValue | PlannedSelection) -> tuple[int, ...]:
     return (value.number,) if isinstance(value, PlannedValue) else value.operands
 
 
-def _value_to_plain(value: PlannedValue | PlannedSelection) -> Any:
+def _value_to_dict(value: PlannedValue | PlannedSelection) -> Any:
     """Return the number of a value, and a selection with its arguments."""
     if isinstance(value, PlannedValue):
         return value.number
-    arguments = {name: _plain(each) for name, each in value.selection.arguments().items()}
-    return {
-        "selection": value.selection.name,
-        "arguments": arguments,
-        "operands": list(value.operands),
-    }
+    return {**selection_to_dict(value.selection), "operands": list(value.operands)}
 
 
 def _step_to_dict(step: Step) -> dict[str, Any]:
@@ -245,7 +285,7 @@ def _step_to_dict(step: Step) -> dict[str, Any]:
         "result": step.result,
         "operation": step.operation,
         "equation": step.equation,
-        "arguments": {name: _plain(value) for name, value in step.arguments.items()},
+        "arguments": written_arguments(step.operator),
         "operands": list(step.operands),
         "shape": list(step.shape),
         "flops": step.flops,
@@ -261,34 +301,22 @@ def _output_to_dict(output: int | MapOutput) -> dict[str, Any]:
         return {"value": output}
     return {
         "output": [list(shape) for shape in output.output.shapes],
+        "output_is_sum": output.output.is_sum,
         "input": [list(shape) for shape in output.input.shapes],
+        "input_is_sum": output.input.is_sum,
         "blocks": [
-            {
-                "row": row,
-                "column": column,
-                "terms": [
-                    {
-                        "coefficient": _plain(term.coefficient),
-                        "values": [_value_to_plain(factor.value) for factor in term.factors],
-                        "factors": _plain([factor.dimensions for factor in term.factors]),
-                        "output": _plain(term.output),
-                        "input": _plain(term.input),
-                        "sizes": list(term.sizes),
-                    }
-                    for term in terms
-                ],
-            }
+            {"row": row, "column": column, "terms": [_term_to_dict(term) for term in terms]}
             for (row, column), terms in sorted(output.blocks.items())
         ],
     }
 
 
-def _plain(value: Number | Any) -> Any:
-    """Return a value as JSON can write it: what JSON does not know is written as text."""
-    if isinstance(value, Fraction):
-        return str(value)
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, int | float | str | None) else str(value)
+def _term_to_dict(term: Term[PlannedValue | PlannedSelection]) -> dict[str, Any]:
+    return {
+        "coefficient": number_text(term.coefficient),
+        "values": [_value_to_dict(factor.value) for factor in term.factors],
+        "factors": [[list(each) for each in factor.dimensions] for factor in term.factors],
+        "output": [list(each) for each in term.output],
+        "input": [list(each) for each in term.input],
+        "sizes": list(term.sizes),
+    }
