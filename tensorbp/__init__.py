@@ -9,6 +9,10 @@ that looking at a version or a list of plugins loads no array library.
 
 import lazy_loader
 
+from tensorbp import opt_einsum_name
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+opt_einsum_name.register()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
-from opt_einsum import helpers
 
 from tensorbp.planning.network import Network, Path
+from tensorbp.testing.orders import costs_of_all_orders
 
 
 @st.composite
@@ -56,40 +55,6 @@ def tree(path: Path, count: int) -> Any:
     return root
 
 
-def trees(members: tuple[int, ...], is_contiguous: bool) -> Iterator[Any]:
-    """Yield all binary trees over some leaves, or all that join neighbours only."""
-    if len(members) == 1:
-        yield members[0]
-        return
-    if is_contiguous:
-        splits = [(members[:k], members[k:]) for k in range(1, len(members))]
-    else:
-        rest = members[1:]
-        splits = []
-        for mask in range(2 ** len(rest) - 1):
-            left = (members[0], *[m for k, m in enumerate(rest) if mask >> k & 1])
-            splits.append((left, tuple(m for m in rest if m not in left)))
-    for left, right in splits:
-        for one in trees(left, is_contiguous):
-            for other in trees(right, is_contiguous):
-                yield (one, other)
-
-
 def least_flops(network: Network, is_contiguous: bool = False) -> int:
-    """Return the fewest FLOPs of all trees, counted with opt_einsum's own function."""
-    everything = tuple(range(len(network.inputs)))
-
-    def cost(node: Any) -> tuple[int, frozenset[int], frozenset[int]]:
-        """The FLOPs below a node, its leaves, and the axes that it still has."""
-        if not isinstance(node, tuple):
-            flops, leaves, both = 0, frozenset([node]), network.inputs[node]
-        else:
-            (f, m, a), (g, n, b) = map(cost, node)
-            flops, leaves, both = f + g, m | n, a | b
-        needed = network.output.union(*[network.inputs[k] for k in everything if k not in leaves])
-        kept = both & needed
-        if isinstance(node, tuple):
-            flops += helpers.flop_count(both, both != kept, 2, network.sizes)
-        return flops, leaves, kept
-
-    return min(cost(root)[0] for root in trees(everything, is_contiguous))
+    """Return the fewest FLOPs of all trees."""
+    return min(costs_of_all_orders(network, is_contiguous))

@@ -21,6 +21,7 @@ FLOORS = (
     "registry",
     "layers",
     "planning",
+    "opt_einsum_name",
     "execution",
     "model",
     "testing",
@@ -132,6 +133,7 @@ def loaded_after(statement: str) -> list[str]:
     "statement",
     [
         "import tensorbp; tensorbp.__version__; dir(tensorbp)",
+        "import tensorbp as t; t.default_registry().path_finders",
         "import tensorbp.algebra",
         "import tensorbp.expression",
         "import tensorbp.planning",

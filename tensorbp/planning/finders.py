@@ -26,8 +26,8 @@ from tensorbp.registry import default_registry
 __all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "checked", "path_of"]
 
 Finder = Callable[[list[frozenset[Axis]], frozenset[Axis], dict[Axis, int], int | None], Any]
-"""Takes inputs, output, sizes and a memory limit, which is always None; returns opt_einsum's path:
-positions in the list of what is left, results appended at the end."""
+"""Takes inputs, output, sizes and a memory limit, which plans leave at None; returns opt_einsum's
+path: positions in the list of what is left, results appended at the end."""
 
 BUILT_IN_FINDERS: dict[str, Finder] = {
     "subset": subset,
@@ -113,19 +113,22 @@ def _worth_asking(network: Network, finders: Mapping[str, Finder]) -> Iterator[t
     yield from finders.items()
 
 
-def path_of(finder: Finder, network: Network, name: str) -> Path | None:
+def path_of(
+    finder: Finder, network: Network, name: str, memory_limit: int | None = None
+) -> Path | None:
     """Return the path that a finder gives for a network, or None, with a warning, if it fails.
 
     Args:
         finder: the finder; if it is a PathOptimizer that remembers, a copy of it is asked.
         network: what to contract.
         name: what the warning calls the finder.
+        memory_limit: the most numbers that an intermediate should have.
     """
     inputs, sizes = list(network.inputs), dict(network.sizes)
     try:
         # RandomGreedy of opt_einsum takes one network only
         fresh = finder if hasattr(finder, "__name__") else deepcopy(finder)
-        return numbered(fresh(inputs, network.output, sizes, None), len(inputs))
+        return numbered(fresh(inputs, network.output, sizes, memory_limit), len(inputs))
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         warnings.warn(

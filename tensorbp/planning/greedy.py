@@ -13,7 +13,7 @@ from tensorbp.algebra import Axis
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.paths import linear
 
-__all__ = ["RandomGreedy", "greedy", "greedy_path"]
+__all__ = ["RandomGreedy", "disturbed_path", "greedy", "greedy_path"]
 
 MOST_NEIGHBOURS = 16
 """With how many others a tensor is tried at least; those of an axis that few have come first."""
@@ -68,10 +68,15 @@ class RandomGreedy:
         for _ in range(self.trials):
             if perf_counter() > end:
                 break
-            path = greedy_path(network, random.uniform(0, 2), random.uniform(0, 1), random)
+            path = disturbed_path(network, random)
             if (cost := network.cost(path)) < least:
                 best, least = path, cost
         return linear(best)
+
+
+def disturbed_path(network: Network, random: Random) -> Path:
+    """Return a greedy path whose weight, temperature and noise are drawn at random."""
+    return greedy_path(network, random.uniform(0, 2), random.uniform(0, 1), random)
 
 
 def greedy_path(

@@ -51,10 +51,18 @@ def _steps(linear: Any) -> list[tuple[Any, ...]]:
         ) from None
 
 
-def linear(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Return a path in opt_einsum's form: positions in the list of what is left."""
+def linear(pairs: Sequence[tuple[int, int]], alone: Sequence[int] = ()) -> list[tuple[int, ...]]:
+    """Return a path in opt_einsum's form: positions in the list of what is left.
+
+    Args:
+        pairs: the path.
+        alone: the tensors that are summed by themselves first.
+    """
     left = list(range(len(pairs) + 1))
     linear: list[tuple[int, ...]] = []
+    for number in alone:
+        linear.append((left.index(number),))
+        left.append(left.pop(linear[-1][0]))
     for k, pair in enumerate(pairs):
         linear.append(tuple([left.index(number) for number in pair]))
         left = [number for number in left if number not in pair] + [len(pairs) + 1 + k]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from tensorbp.algebra import Axis
@@ -33,12 +34,13 @@ def subset(
 
     best(S) = min over splits S = A ∪ B of best(A) + best(B) + flops(A, B), where a tensor S has
     the axes that the output or a factor outside S has as well. O(3^n); for small networks only.
+    Of paths whose intermediates keep the memory limit it is the cheapest, if there is any.
     """
-    del memory_limit
     if not is_tried_in_full(inputs, output):
         return linear(in_sequence(len(inputs)))
-    if len(inputs) > NARROW_LIMIT:
-        halves = SubsetProgramme(inputs, output, sizes).halves()
+    if len(inputs) > NARROW_LIMIT or memory_limit is not None:
+        largest = math.inf if memory_limit is None else memory_limit
+        halves = SubsetProgramme(inputs, output, sizes, largest).halves()
         whole = (1 << len(inputs)) - 1
         return linear(pairs_of_tree(len(inputs), whole, lambda m: (halves[m], m ^ halves[m])))
     masks = Masks(inputs, output, sizes)

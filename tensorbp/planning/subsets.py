@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class SubsetProgramme:
         inputs: Sequence[frozenset[Axis]],
         output: frozenset[Axis],
         sizes: Mapping[Axis, int],
+        largest: float = math.inf,
     ) -> None:
         """Price all contractions.
 
@@ -66,10 +68,11 @@ class SubsetProgramme:
             inputs: the axes of each factor; those of a selection say which are determined.
             output: the axes that are kept.
             sizes: the size of each axis.
+            largest: the most numbers that an intermediate may have.
         """
         import numpy as np
 
-        self.count = len(inputs)
+        self.count, self._largest = len(inputs), largest
         alike = _alike(inputs, output)
         self._bit = {axis: k for k, group in enumerate(alike) for axis in group}
         volumes = [float(_product(sizes, group)) for group in alike]
@@ -133,12 +136,15 @@ class SubsetProgramme:
         rest = subsets[:, None] ^ halves
         both = self.kept[halves] | self.kept[rest]
         flops = self._volume(both) * np.where(both != self.kept[subsets][:, None], 2, 1)
-        written = np.repeat(self._volume(self.kept[subsets])[:, None], len(patterns), axis=1)
+        volumes = self._volume(self.kept[subsets])
+        written = np.repeat(volumes[:, None], len(patterns), axis=1)
         for single in self._selections:
             for row, column in zip(*np.nonzero((halves == single) | (rest == single)), strict=True):
                 flops[row, column], written[row, column] = self.price(
                     int(halves[row, column]), int(rest[row, column])
                 )
+        if size < self.count:
+            flops[volumes > self._largest] = np.inf
         return _Level(subsets, halves, flops, written)
 
     def price(self, left: int, right: int) -> tuple[int, int]:
