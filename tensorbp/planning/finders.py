@@ -23,7 +23,7 @@ from tensorbp.planning.paths import numbered
 from tensorbp.planning.programmes import is_tried_in_full, subset
 from tensorbp.registry import default_registry
 
-__all__ = ["BUILT_IN_FINDERS", "Finder", "best_path", "checked", "path_of"]
+__all__ = ["BUILT_IN_FINDERS", "Finder", "answer", "best_path", "checked", "path_of", "reason"]
 
 Finder = Callable[[list[frozenset[Axis]], frozenset[Axis], dict[Axis, int], int | None], Any]
 """Takes inputs, output, sizes and a memory limit, which plans leave at None; returns opt_einsum's
@@ -119,25 +119,44 @@ def path_of(
     """Return the path that a finder gives for a network, or None, with a warning, if it fails.
 
     Args:
-        finder: the finder; if it is a PathOptimizer that remembers, a copy of it is asked.
+        finder: the finder.
         network: what to contract.
         name: what the warning calls the finder.
         memory_limit: the most numbers that an intermediate should have.
     """
-    inputs, sizes = list(network.inputs), dict(network.sizes)
     try:
-        # RandomGreedy of opt_einsum takes one network only
-        fresh = finder if hasattr(finder, "__name__") else deepcopy(finder)
-        return numbered(fresh(inputs, network.output, sizes, memory_limit), len(inputs))
+        return answer(finder, network, memory_limit)
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
         warnings.warn(
             f"order finder '{name}'{_whose(name, finder)} gave no path for a network of "
-            f"{len(inputs)} factors: {reason}; the other finders go on",
+            f"{len(network.inputs)} factors: {reason(error)}; the other finders go on",
             PluginWarning,
             stacklevel=2,
         )
         return None
+
+
+def answer(finder: Finder, network: Network, memory_limit: int | None = None) -> Path:
+    """Return the path that a finder gives for a network.
+
+    Args:
+        finder: the finder; if it is a PathOptimizer, which may remember, a copy of it is asked.
+        network: what to contract.
+        memory_limit: the most numbers that an intermediate should have.
+
+    Raises:
+        ValueError: what the finder returns is no path.
+        Exception: whatever the finder raises.
+    """
+    inputs, sizes = list(network.inputs), dict(network.sizes)
+    # RandomGreedy of opt_einsum takes one network only
+    fresh = finder if hasattr(finder, "__name__") else deepcopy(finder)
+    return numbered(fresh(inputs, network.output, sizes, memory_limit), len(inputs))
+
+
+def reason(error: Exception) -> str:
+    """Return in a line why something failed."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _whose(name: str, finder: Finder) -> str:

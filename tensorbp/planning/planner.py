@@ -29,7 +29,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution, natural_order, plain_order
 from tensorbp.expression.selection import Selection
 from tensorbp.planning.clusters import planned_jointly
-from tensorbp.planning.finders import Finder
+from tensorbp.planning.finders import Finder, checked
 from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
 from tensorbp.planning.pairing import pair
@@ -46,7 +46,7 @@ from tensorbp.planning.plan import (
 from tensorbp.planning.schedule import ITEM_BYTES, Schedule, Seed
 from tensorbp.registry import default_registry
 
-__all__ = ["Outputs", "Wanted", "flattened", "plan"]
+__all__ = ["Outputs", "Wanted", "flattened", "plan", "roots_of"]
 
 Outputs = Wanted | Sequence[Wanted | Sequence[Wanted]]
 Orders = dict[MapExpression, Order]
@@ -84,19 +84,19 @@ def plan(
         outputs: expressions, linear maps and lists of them; what they share is computed once.
         dtype: ``"float32"`` or ``"float64"``, for the bytes.
         labels: for nodes, the name of the layer that they belong to.
-        finders: the path finders that compete; by default the built-in ones and those of plugins.
+        finders: the order finders that compete, by name: functions and PathOptimizers of opt_einsum
+            are such finders too; by default the built-in ones and those of plugins.
         order: ``"reverse"`` or ``"forward"`` for that plain order instead of a search.
 
     Raises:
-        CompileError: there is nothing to compute, or the dtype is not known.
+        CompileError: there is nothing to compute, the dtype is not known, or a finder is none.
     """
     wanted = flattened(outputs)
     if dtype not in ITEM_BYTES:
         raise CompileError(f"dtype must be one of {', '.join(ITEM_BYTES)}; found {dtype!r}")
     if order not in (None, "reverse", "forward"):
         raise CompileError(f"order must be 'reverse', 'forward' or None, found {order!r}")
-    if finders is None:
-        finders = default_registry().path_finders
+    finders = default_registry().path_finders if finders is None else checked(finders)
     return _Planner(wanted, dtype, labels or {}, finders).plan(order)
 
 
@@ -227,7 +227,7 @@ class _Planner:
             change: what is worked out in the place of a map.
         """
         outputs, resolution = self._resolved(orders, {each: change(each) for each in self.maps})
-        roots = [root for each in outputs for root in _roots(each)]
+        roots = [root for each in outputs for root in roots_of(each)]
         if contraction == "plain":
             return self._paired(outputs, roots, plain(roots), resolution)
         across = contraction == "across"
@@ -361,7 +361,8 @@ def _substituted(expression: Expression, maps: Mapping[MapExpression, MapExpress
     return Expression.of(Entries(replaced, "dense", at))
 
 
-def _roots(output: Expression | LinearMap[Expression]) -> list[Expression]:
+def roots_of(output: Expression | LinearMap[Expression]) -> list[Expression]:
+    """Return the nodes that are computed for an output that was worked out."""
     if isinstance(output, Expression):
         return [output]
     values = [factor.value for term in output.terms for factor in term.factors]
