@@ -160,6 +160,8 @@ from .model import load as load
 from .planning import Plan as Plan
 from .planning import plan as plan
 from .planning import read_plan as read_plan
+from .planning.comparison import Comparison as Comparison
+from .planning.comparison import compare as compare
 from .planning.optimizer import Optimizer as Optimizer
 from .registry import build_registry as build_registry
 from .registry import default_registry as default_registry

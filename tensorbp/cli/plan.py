@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tensorbp.cli.failures import CommandError
 from tensorbp.cli.inputs import load_model, load_registry
 from tensorbp.cli.options import (
     At,
@@ -25,8 +27,10 @@ from tensorbp.errors import PluginError
 
 if TYPE_CHECKING:
     from tensorbp.cli.query import Query
+    from tensorbp.expression import Expression
     from tensorbp.model import Model
     from tensorbp.planning import Plan
+    from tensorbp.planning.comparison import Comparison
     from tensorbp.registry import Registry
 
 __all__ = ["plan"]
@@ -45,6 +49,12 @@ def plan(
     order: Order = None,
     steps: Annotated[
         bool, typer.Option("--steps", help="Show every step, however many there are.")
+    ] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Show what every order finder there is makes of it, side by side."
+        ),
     ] = False,
     form: Annotated[
         str,
@@ -69,6 +79,11 @@ def plan(
 
     query = ask(model, of, at, wrt)
     labels = {query.target: query.at, **model.labels}
+    if compare:
+        if order or form not in (TEXT, JSON):
+            raise CommandError("--compare shows a table or JSON; leave out --order and --format")
+        _compare(model, query, dtype.value, labels, form, output)
+        return
     made = make_plan(query.outputs, dtype.value, labels, order=order.value if order else None)
     if form == TEXT:
         from tensorbp.report.console import paragraphs, words
@@ -83,6 +98,30 @@ def plan(
         write(json_text(_document(model, query, made)), output)
     else:
         write(_rendered(registry, form, made), output)
+
+
+def _compare(
+    model: Model,
+    query: Query,
+    dtype: str,
+    labels: Mapping[Expression, str],
+    form: str,
+    output: str | None,
+) -> None:
+    """Show what the finders cost that might have ordered the query."""
+    from tensorbp.planning.comparison import compare
+
+    comparison = compare(query.outputs, dtype, labels)
+    if form == JSON:
+        from tensorbp.report.json_text import json_text
+
+        write(json_text(_document(model, query, comparison)), output)
+        return
+    from tensorbp.report.comparison_text import comparison_report
+    from tensorbp.report.console import paragraphs, words
+
+    heading = words(_heading(model, query, comparison.plan))
+    show(paragraphs(heading, comparison_report(comparison)), output)
 
 
 def _heading(model: Model, query: Query, made: Plan) -> str:
@@ -104,8 +143,8 @@ def _sources(query: Query) -> str:
     return f" with respect to {several} ({numbers:,} numbers)"
 
 
-def _document(model: Model, query: Query, made: Plan) -> dict[str, Any]:
-    """Return the plan with what it is a plan of."""
+def _document(model: Model, query: Query, made: Plan | Comparison) -> dict[str, Any]:
+    """Return a plan or a comparison with what it is one of."""
     asked = {
         "model": model.name,
         "of": query.of.value,
