@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.network import in_sequence
 from tensorbp.planning.paths import linear
 
 __all__ = [
@@ -36,15 +35,16 @@ def chain(
     output: frozenset[Axis],
     sizes: dict[Axis, int],
     memory_limit: int | None = None,
-) -> Sequence[tuple[int, ...]]:
+) -> Sequence[tuple[int, ...]] | None:
     """Return the cheapest path of a chain of matrices, in whatever order its factors are given.
 
-    It is exact for chains of up to `EXACT_LIMIT` matrices, and then within a thousandth.
+    None for what is no chain of matrices. It is exact for up to `EXACT_LIMIT` matrices, and then
+    within two thousandths.
     """
     del memory_limit
     found = _chain(inputs, output, sizes)
     if found is None:
-        return linear(in_sequence(len(inputs)))
+        return None
     order, dims = found
     splits = (exact_splits if len(inputs) <= EXACT_LIMIT else chin)(dims)
     number = {(k, k + 1): factor for k, factor in enumerate(order)}

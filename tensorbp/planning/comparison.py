@@ -15,14 +15,12 @@ from typing import Any
 from tensorbp.expression.map_expression import MapExpression
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution
-from tensorbp.planning.chains import chain, is_chain
 from tensorbp.planning.finders import Finder, answer, reason
 from tensorbp.planning.fusion import Contraction, fuse
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.pairing import pair
 from tensorbp.planning.plan import Figures, Plan
 from tensorbp.planning.planner import Outputs, flattened, plan, roots_of
-from tensorbp.planning.programmes import SUBSET_LIMIT
 from tensorbp.planning.schedule import Schedule
 from tensorbp.registry import default_registry
 
@@ -49,7 +47,6 @@ MOST_FACTORS: dict[tuple[str, str], int] = {
     ("opt_einsum", "random-greedy-128"): 60,
     ("opt_einsum", "greedy"): 1000,
     ("opt_einsum", "auto"): 1000,
-    ("tensorbp", "subset"): SUBSET_LIMIT,
 }
 """The largest einsum of which a finder is asked: the search takes seconds beyond, or days."""
 
@@ -167,7 +164,7 @@ class _Query:
     def ordered_by(self, finder: Finder, name: str, source: str, seconds: float) -> Compared:
         """Return what the query costs if a finder orders each of its einsums."""
         networks = {node: Network.of(each.term) for node, each in self.products.items()}
-        note = _unfit(finder, (source, name), list(networks.values()))
+        note = _too_large((source, name), list(networks.values()))
         if note:
             return Compared(name, source, None, note=note)
         start = perf_counter()
@@ -181,6 +178,11 @@ class _Query:
                 path = _asked(finder, network, product.path)
             except Exception as error:
                 return Compared(name, source, None, note=f"failed: {reason(error)}")
+            if path is None:
+                note = (
+                    f"not tried: it is not for an einsum of {len(network.inputs)} factors as here"
+                )
+                return Compared(name, source, None, note=note)
             contractions[node] = replace(product, path=path)
         took = perf_counter() - start
         return Compared(name, source, self._figures(contractions), took)
@@ -190,18 +192,15 @@ class _Query:
         return Schedule(list(dict.fromkeys(paired)), self.dtype).figures
 
 
-def _unfit(finder: Finder, key: tuple[str, str], networks: Sequence[Network]) -> str:
+def _too_large(finder: tuple[str, str], networks: Sequence[Network]) -> str:
     """Return why a finder is not tried, or nothing."""
     largest = max([len(each.inputs) for each in networks], default=0)
-    most = MOST_FACTORS.get(key, largest)
+    most = MOST_FACTORS.get(finder, largest)
     if largest > most:
         return f"not tried: an einsum has {largest} factors, more than {most}"
-    is_chains = all(
-        is_chain(each.inputs, each.output, each.sizes) for each in networks if len(each.inputs) > 2
-    )
-    return "" if finder is not chain or is_chains else "not tried: not all are chains of matrices"
+    return ""
 
 
-def _asked(finder: Finder, network: Network, only: Path) -> Path:
+def _asked(finder: Finder, network: Network, only: Path) -> Path | None:
     """Return the answer of a finder; one or two factors have only one path."""
     return answer(finder, network) if len(network.inputs) > 2 else only

@@ -27,7 +27,8 @@ __all__ = ["BUILT_IN_FINDERS", "Finder", "answer", "best_path", "checked", "path
 
 Finder = Callable[[list[frozenset[Axis]], frozenset[Axis], dict[Axis, int], int | None], Any]
 """Takes inputs, output, sizes and a memory limit, which plans leave at None; returns opt_einsum's
-path: positions in the list of what is left, results appended at the end."""
+path: positions in the list of what is left, results appended at the end. None stands for a network
+that is too large, or of a kind that the finder is not for."""
 
 BUILT_IN_FINDERS: dict[str, Finder] = {
     "subset": subset,
@@ -116,7 +117,7 @@ def _worth_asking(network: Network, finders: Mapping[str, Finder]) -> Iterator[t
 def path_of(
     finder: Finder, network: Network, name: str, memory_limit: int | None = None
 ) -> Path | None:
-    """Return the path that a finder gives for a network, or None, with a warning, if it fails.
+    """Return the path that a finder gives, or None if it has none; a warning says if it failed.
 
     Args:
         finder: the finder.
@@ -136,8 +137,8 @@ def path_of(
         return None
 
 
-def answer(finder: Finder, network: Network, memory_limit: int | None = None) -> Path:
-    """Return the path that a finder gives for a network.
+def answer(finder: Finder, network: Network, memory_limit: int | None = None) -> Path | None:
+    """Return the path that a finder gives for a network, or None if it has none to offer.
 
     Args:
         finder: the finder; if it is a PathOptimizer, which may remember, a copy of it is asked.
@@ -151,7 +152,8 @@ def answer(finder: Finder, network: Network, memory_limit: int | None = None) ->
     inputs, sizes = list(network.inputs), dict(network.sizes)
     # RandomGreedy of opt_einsum takes one network only
     fresh = finder if hasattr(finder, "__name__") else deepcopy(finder)
-    return numbered(fresh(inputs, network.output, sizes, memory_limit), len(inputs))
+    linear = fresh(inputs, network.output, sizes, memory_limit)
+    return None if linear is None else numbered(linear, len(inputs))
 
 
 def reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from tensorbp.planning.chains import EXACT_LIMIT
 from tensorbp.planning.intervals import interval_path
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.paths import numbered
-from tensorbp.planning.programmes import is_tried_in_full, subset
+from tensorbp.planning.programmes import subset
 
 __all__ = ["improved"]
 
@@ -151,8 +151,6 @@ class _Tree:
     def _replan(self, root: int, part: list[int]) -> bool:
         """Replace what makes the root out of a part, if that is cheaper, and say whether it was."""
         inputs, output = [self.axes[each] for each in part], self.axes[root]
-        if not is_tried_in_full(inputs, output):
-            return False
         inside, pending = [], [root]
         while pending:
             each = pending.pop()
@@ -160,7 +158,10 @@ class _Tree:
                 inside.append(each)
                 pending += self.children[each]
         network = Network(tuple(inputs), output, self.network.sizes)
-        path = numbered(subset(inputs, output, dict(network.sizes)), len(part))
+        linear = subset(inputs, output, dict(network.sizes))
+        if linear is None:
+            return False
+        path = numbered(linear, len(part))
         before = [self.costs[each] for each in inside]
         if network.cost(path) >= (sum(f for f, _ in before), sum(w for _, w in before)):
             return False

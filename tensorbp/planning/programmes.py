@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost, in_sequence
+from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost
 from tensorbp.planning.paths import linear, pairs_of_tree
 from tensorbp.planning.subsets import SubsetProgramme, has_few_axes
 
@@ -29,15 +29,16 @@ def subset(
     output: frozenset[Axis],
     sizes: dict[Axis, int],
     memory_limit: int | None = None,
-) -> Sequence[tuple[int, ...]]:
+) -> Sequence[tuple[int, ...]] | None:
     """Return the cheapest of all paths, by dynamic programming over subsets of the factors.
 
     best(S) = min over splits S = A ∪ B of best(A) + best(B) + flops(A, B), where a tensor S has
     the axes that the output or a factor outside S has as well. O(3^n); for small networks only.
-    Of paths whose intermediates keep the memory limit it is the cheapest, if there is any.
+    Of paths whose intermediates keep the memory limit it is the cheapest, if there is any. None
+    where `is_tried_in_full` says no.
     """
     if not is_tried_in_full(inputs, output):
-        return linear(in_sequence(len(inputs)))
+        return None
     if len(inputs) > NARROW_LIMIT or memory_limit is not None:
         largest = math.inf if memory_limit is None else memory_limit
         halves = SubsetProgramme(inputs, output, sizes, largest).halves()
