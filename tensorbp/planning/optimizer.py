@@ -38,7 +38,8 @@ class Optimizer(paths.PathOptimizer):  # type: ignore[misc]
     >>> path
     [(2, 3), (0, 1), (1, 0)]
 
-    ``tb.Optimizer("greedy")`` is one finder alone; ``tensorbp plugins`` lists the names.
+    ``tb.Optimizer("greedy")`` is one finder alone; the names are those of
+    ``tb.default_registry().path_finders``.
     """
 
     def __init__(
