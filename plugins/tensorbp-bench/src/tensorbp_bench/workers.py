@@ -38,7 +38,8 @@ class Worker:
             target: ``"module:function"``; the function returns the handler of the questions.
             environment: variables to set, or with None to unset.
         """
-        variables = dict(os.environ)
+        # the process finds what this one finds, installed or not
+        variables = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         for name, value in (environment or {}).items():
             variables.pop(name, None)
             if value is not None:

@@ -59,5 +59,6 @@ def _limits(zoo: Any, scales: dict[str, int]) -> Table:
         "FLOPs under a limit of memory, over those without one",
         ("program", "peak MiB", *[f"limit {fraction:.0%}" for fraction in FRACTIONS]),
         tuple(rows),
-        "Limits are parts of the peak of the plan without one; refused: no plan that fits is known.",
+        "Limits are parts of the peak of the plan without one; where no plan is known that fits, "
+        "it is refused.",
     )

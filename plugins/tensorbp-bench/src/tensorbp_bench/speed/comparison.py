@@ -178,10 +178,11 @@ def _checked(workers: Sequence[tuple[Contender, Worker]], dtype: str, path: Path
         except WorkerError as error:
             contender.error, contender.agrees = str(error), False
             continue
-        largest = max(contender.deviations or [0.0])
-        # a comparison that is false for nan
-        contender.agrees = largest <= TOLERANCES[dtype]
+        deviations = contender.deviations or []
+        # nan is not within the tolerance, and not the largest of anything
+        contender.agrees = all(each <= TOLERANCES[dtype] for each in deviations)
         if not contender.agrees:
+            largest = max(deviations, key=lambda each: (each != each, each))
             contender.error = (
                 f"its numbers differ from those of {reference} by {largest:.1e}, allowed "
                 f"{TOLERANCES[dtype]:.0e}; not timed"

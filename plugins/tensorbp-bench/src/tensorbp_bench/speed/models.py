@@ -91,22 +91,22 @@ def _tokens(sizes: Sizes) -> tuple[int, ...]:
 
 
 def _attention_parameters(sizes: Sizes) -> Shapes:
+    # without a bias of the keys: attention does not change with it, its gradient is rounding alone
     width = sizes["width"]
-    shapes: Shapes = {}
-    for name in ("query", "key", "value", "mixed"):
-        shapes |= _dense(name, width, width)
-    return shapes
+    shapes = _dense("query", width, width) | {"Wkey": (width, width)}
+    return shapes | _dense("value", width, width) | _dense("mixed", width, width)
 
 
 def _attention(f: Any, p: Mapping[str, Any], x: Any, sizes: Sizes) -> Any:
     batch, tokens, width = x.shape
     heads = sizes["heads"]
 
-    def split(name: str) -> Any:
-        z = f.reshape(x @ p[f"W{name}"] + p[f"b{name}"], (batch, tokens, heads, width // heads))
-        return f.transpose(z, (0, 2, 1, 3))
+    def split(z: Any) -> Any:
+        return f.transpose(f.reshape(z, (batch, tokens, heads, width // heads)), (0, 2, 1, 3))
 
-    mixed = f.attention(split("query"), split("key"), split("value"), sizes["causal"])
+    query = split(x @ p["Wquery"] + p["bquery"])
+    value = split(x @ p["Wvalue"] + p["bvalue"])
+    mixed = f.attention(query, split(x @ p["Wkey"]), value, sizes["causal"])
     joined = f.reshape(f.transpose(mixed, (0, 2, 1, 3)), (batch, tokens, width))
     return joined @ p["Wmixed"] + p["bmixed"]
 
