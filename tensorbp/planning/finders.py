@@ -14,7 +14,7 @@ from typing import Any
 
 from tensorbp.algebra import Axis
 from tensorbp.errors import CompileError, PluginWarning
-from tensorbp.planning.chains import EXACT_LIMIT, chain, is_chain
+from tensorbp.planning.chains import chain, is_chain
 from tensorbp.planning.greedy import RandomGreedy, greedy
 from tensorbp.planning.improvement import improved
 from tensorbp.planning.intervals import interval
@@ -100,15 +100,13 @@ def _remembered(
 
 
 def _worth_asking(network: Network, finders: Mapping[str, Finder]) -> Iterator[tuple[str, Finder]]:
-    """Yield the finders that can tell something new: none beats one that tries everything."""
-    has_selections = any(isinstance(axes, SelectionAxes) for axes in network.inputs)
-    tries_all: dict[Finder, bool] = {subset: is_tried_in_full(network.inputs, network.output)}
-    if chain in finders.values() and not has_selections:
-        tries_all[chain] = len(network.inputs) <= EXACT_LIMIT and is_chain(
-            network.inputs, network.output, network.sizes
-        )
+    """Yield the finders that can tell something new: none beats one that knows the optimum."""
+    inputs, output = network.inputs, network.output
+    has_selections = any(isinstance(axes, SelectionAxes) for axes in inputs)
     for name, finder in finders.items():
-        if tries_all.get(finder):
+        if (finder is subset and is_tried_in_full(inputs, output)) or (
+            finder is chain and not has_selections and is_chain(inputs, output, network.sizes)
+        ):
             yield name, finder
             return
     yield from finders.items()

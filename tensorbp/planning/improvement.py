@@ -9,8 +9,7 @@ among which the tree itself is.
 from __future__ import annotations
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.chains import EXACT_LIMIT
-from tensorbp.planning.intervals import interval_path
+from tensorbp.planning.intervals import INTERVAL_LIMIT, interval_path
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.paths import numbered
 from tensorbp.planning.programmes import subset
@@ -37,7 +36,7 @@ def improved(network: Network, path: Path, parts: int = MOST_PARTS) -> Path:
         tree = _Tree(network, path)
         parts -= tree.improve(parts)
         candidates = [tree.path()]
-        if len(network.inputs) <= EXACT_LIMIT:
+        if len(network.inputs) <= INTERVAL_LIMIT:
             candidates.append(_over_its_own_order(network, candidates[0]))
         best = min(candidates, key=network.cost)
         cost = network.cost(best)

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.chains import EXACT_LIMIT, Splits
+from tensorbp.planning.chains import Splits
 from tensorbp.planning.network import Network, Path, SelectionAxes, contraction_cost, moves_of
 from tensorbp.planning.paths import linear
 
-__all__ = ["interval", "interval_path"]
+__all__ = ["INTERVAL_LIMIT", "interval", "interval_path"]
+
+INTERVAL_LIMIT = 300
+"""The most factors for which all splits of intervals are tried."""
 
 SELECTIONS_LIMIT = 48
 """The most factors for which all splits are tried one by one, as selections are priced."""
@@ -27,7 +30,7 @@ def interval(
 ) -> Sequence[tuple[int, ...]]:
     """Return the cheapest path that joins neighbours in the given order, as in a matrix chain.
 
-    It is exact for up to `chains.EXACT_LIMIT` factors, with selections for up to
+    It is exact for up to `INTERVAL_LIMIT` factors, with selections for up to
     `SELECTIONS_LIMIT`; of more, a window is worked out at a time, from either end.
     """
     del memory_limit
@@ -39,7 +42,7 @@ def interval_path(network: Network) -> Path:
     count = len(network.inputs)
     has_selections = any(isinstance(axes, SelectionAxes) for axes in network.inputs)
     splits_of = _priced_splits if has_selections else _splits
-    if count <= (SELECTIONS_LIMIT if has_selections else EXACT_LIMIT):
+    if count <= (SELECTIONS_LIMIT if has_selections else INTERVAL_LIMIT):
         return _pairs(count, splits_of(network))
     window = SELECTIONS_LIMIT if has_selections else WINDOW
     turned = Network(network.inputs[::-1], network.output, network.sizes)
