@@ -101,3 +101,16 @@ def test_what_is_not_installed_is_named_as_missing(monkeypatch: pytest.MonkeyPat
     result = invoke("speed", "--quick", "--task", "mlp", "--peer", "torch")
     assert result.exit_code == 0
     assert "- torch: it is away" in result.stdout
+
+
+def test_a_gradient_is_never_dearer_than_plain_reverse_mode() -> None:
+    multilayer, linear = measured("gradients", quick=True, seed=4)
+    assert all(row[multilayer.columns.index("largest ratio")] <= 1 for row in multilayer.rows)
+    assert linear.rows[0][0] == "tensorbp"
+    assert linear.rows[0][linear.columns.index("largest ratio")] <= 1
+
+
+def test_the_memory_of_the_tests_is_measured() -> None:
+    peaks, limits = measured("memory", quick=True, seed=0)
+    assert 0.8 <= peaks.rows[0][peaks.columns.index("predicted / measured")] <= 1.2
+    assert all(cell == "refused" or cell >= 1 for cell in limits.rows[0][2:])
