@@ -28,6 +28,7 @@ from tensorbp.expression.map_expression import (
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution, natural_order, plain_order
 from tensorbp.expression.selection import Selection
+from tensorbp.planning.cache import remembered
 from tensorbp.planning.clusters import planned_jointly
 from tensorbp.planning.finders import Finder, checked
 from tensorbp.planning.fusion import Contraction, fuse, plain
@@ -88,6 +89,9 @@ def plan(
             are such finders too; by default the built-in ones and those of plugins.
         order: ``"reverse"`` or ``"forward"`` for that plain order instead of a search.
 
+    Returns:
+        The plan; the same one if the same is asked again, for the last few plans are remembered.
+
     Raises:
         CompileError: there is nothing to compute, the dtype is not known, or a finder is none.
     """
@@ -97,7 +101,18 @@ def plan(
     if order not in (None, "reverse", "forward"):
         raise CompileError(f"order must be 'reverse', 'forward' or None, found {order!r}")
     finders = default_registry().path_finders if finders is None else checked(finders)
-    return _Planner(wanted, dtype, labels or {}, finders).plan(order)
+    return _planned(wanted, dtype, labels or {}, finders, order)
+
+
+@remembered
+def _planned(
+    wanted: list[Wanted],
+    dtype: str,
+    labels: Mapping[Expression, str],
+    finders: Mapping[str, Finder],
+    order: PlainOrder | None,
+) -> Plan:
+    return _Planner(wanted, dtype, labels, finders).plan(order)
 
 
 def flattened(outputs: Outputs) -> list[Wanted]:
