@@ -3,10 +3,10 @@
 Eliminating a vertex v multiplies each edge into it with each edge out of it:
 |predecessors(v)| · |successors(v)| multiplications (Griewank and Naumann, "Accumulating Jacobians
 by vertex, edge, or face elimination", 2003). Where vertices are spaces, an edge from u to v is a
-matrix, and all its numbers count: |v| · Σ |u| · Σ |w| over predecessors u and successors w. What a vertex costs depends on which vertices are gone
-already, not on the order in which they went: a search may therefore move a vertex within an order
-and price again only what lies between the two places, and a small graph is solved exactly, by
-dynamic programming over sets of vertices.
+matrix, and that is |v| · Σ |u| · Σ |w| over its predecessors u and successors w. What a vertex
+costs depends on which vertices are gone already, not on the order in which they went: a search may
+therefore move a vertex within an order and price again only what lies between the two places, and a
+small graph is solved exactly, by dynamic programming over sets of vertices.
 """
 
 from __future__ import annotations
