@@ -25,13 +25,22 @@ __all__ = ["ORDERS", "Order", "eliminate", "elimination_order"]
 
 VertexTotal = Callable[[Vertex, Sequence[Term[Expression]]], Expression]
 
-Order = Literal["reverse", "forward", "separate"]
-ORDERS: tuple[Order, ...] = ("reverse", "forward", "separate")
+OrderSearch = Callable[[LinearizedGraph], list[Vertex]]
+"""Finds the order in which the inner vertices of a graph are eliminated."""
+
+Order = Literal["reverse", "forward", "separate"] | OrderSearch
 """``separate`` works out each Jacobian of a product by itself before it multiplies them."""
+
+ORDERS: tuple[Literal["reverse", "forward", "separate"], ...] = ("reverse", "forward", "separate")
+
+MOST_DISTRIBUTED = 4
+"""How many terms a sum may have if products are distributed over it."""
 
 
 def elimination_order(graph: LinearizedGraph, order: Order) -> list[Vertex]:
     """Return the inner vertices in the order in which they are eliminated."""
+    if callable(order):
+        return order(graph)
     if order == "reverse":
         return graph.inner[::-1]
     if order == "forward":
@@ -47,6 +56,7 @@ def eliminate(
     total: VertexTotal,
     spaces: tuple[Space, Space],
     wanted: Callable[[Block], bool] = lambda block: True,
+    distributes: bool = False,
 ) -> LinearMap[Expression]:
     """Return the map from the sources to the sinks, its blocks as unmerged sums of terms.
 
@@ -56,8 +66,10 @@ def eliminate(
         total: makes the value of a sum of tensors, to which the elimination of a vertex led.
         spaces: output and input space of the map.
         wanted: which blocks are asked for; the others are left out.
+        distributes: whether products are distributed over short sums, instead of merging each sum
+            into one tensor before it is used.
     """
-    elimination = _Elimination(graph, total, wanted)
+    elimination = _Elimination(graph, total, wanted, distributes)
     for vertex in order:
         elimination.eliminate(vertex)
     return LinearMap(*spaces, elimination.blocks())
@@ -67,9 +79,14 @@ class _Elimination:
     """The edges that are left, and for products of others the vertex that made them."""
 
     def __init__(
-        self, graph: LinearizedGraph, total: VertexTotal, wanted: Callable[[Block], bool]
+        self,
+        graph: LinearizedGraph,
+        total: VertexTotal,
+        wanted: Callable[[Block], bool],
+        distributes: bool,
     ) -> None:
         self.total = total
+        self.distributes = distributes
         self.edges: dict[tuple[Vertex, Vertex], list[Term[Expression]]] = {
             edge: list(terms) for edge, terms in graph.edges.items()
         }
@@ -115,6 +132,8 @@ class _Elimination:
         """
         terms = collect(self.edges.pop(edge))
         if not (terms and merged and edge in self.makers):
+            return terms
+        if self.distributes and 1 < len(terms) <= MOST_DISTRIBUTED:
             return terms
         total = partial(self.total, self.makers[edge])
         return (merged_beside(terms, total),)

@@ -57,9 +57,11 @@ class Resolution:
         wanted: Iterable[Wanted],
         order_of: Callable[[MapExpression], Order] = natural_order,
         labels: Mapping[Expression, str] | None = None,
+        distributes: Callable[[MapExpression], bool] = lambda wanted: False,
     ) -> None:
         self.labels = dict(labels or {})
         self._order_of = order_of
+        self._distributes = distributes
         self._sources = {
             source
             for each in maps_of(wanted)
@@ -152,7 +154,8 @@ class Resolution:
                 row, column = block
                 return row == column or not (only_diagonal or (is_symmetric and row > column))
 
-            eliminated = eliminate(graph, order, self._total_at, spaces, is_wanted)
+            distributes = self._distributes(wanted)
+            eliminated = eliminate(graph, order, self._total_at, spaces, is_wanted, distributes)
             self._maps[key] = _mirrored(eliminated) if is_symmetric else eliminated
         return self._maps[key]
 

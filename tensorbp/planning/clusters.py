@@ -7,7 +7,7 @@ taken in windows, the dearest first, until that no longer helps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tensorbp.algebra import Factor, Term
@@ -20,7 +20,7 @@ from tensorbp.planning.network import Network
 from tensorbp.planning.programmes import is_tried_in_full
 from tensorbp.planning.sharing import joint_flops
 
-__all__ = ["planned_jointly"]
+__all__ = ["expansions", "planned_jointly"]
 
 Contractions = Mapping[Expression, Contraction]
 
@@ -40,12 +40,11 @@ def planned_jointly(
         roots: the results.
         contractions: the product of each tensor, readers first.
     """
-    needed = set(roots)
-    for node in topological_order(roots):
-        if not is_product(node):
-            needed.update(node.operands)
+    needed = _needed(roots)
     planned = dict(contractions)
     for cluster in _clusters(contractions):
+        if len(cluster) == 1:
+            continue
         failures = 0
         for window in _windows(cluster, contractions):
             inside = set(window)
@@ -83,7 +82,43 @@ def _clusters(contractions: Contractions) -> list[list[Expression]]:
     groups: dict[Expression, list[Expression]] = {}
     for node in contractions:
         groups.setdefault(found(node), []).append(node)
-    return [group for group in groups.values() if len(group) > 1]
+    return list(groups.values())
+
+
+def _needed(roots: Sequence[Expression]) -> set[Expression]:
+    """Return the nodes that are results, or read by what is no product."""
+    needed = set(roots)
+    for node in topological_order(roots):
+        if not is_product(node):
+            needed.update(node.operands)
+    return needed
+
+
+def expansions(
+    roots: Sequence[Expression], contractions: Contractions
+) -> Iterator[list[Term[Expression]] | None]:
+    """Yield, for each cluster, the products that something needs, down to their factors.
+
+    Args:
+        roots: the results.
+        contractions: the product of each tensor, readers first.
+
+    Yields:
+        The products, or None where one of them is too large for all its orders to be tried.
+    """
+    needed = _needed(roots)
+    for cluster in _clusters(contractions):
+        inside = {node: contractions[node] for node in cluster}
+        terms = [
+            _expanded(node, inside).term
+            for node in (cluster if len(cluster) <= 2 * WINDOW else ())
+            if node in needed
+        ]
+        is_known = all(
+            _is_tried_in_full(term) and not any(f.value in inside for f in term.factors)
+            for term in terms
+        )
+        yield terms if terms and is_known else None
 
 
 def _windows(cluster: Sequence[Expression], contractions: Contractions) -> list[list[Expression]]:
@@ -112,9 +147,13 @@ class _Window:
         expanded: dict[Expression, Contraction] = {}
         for node in window:
             if node in needed:
-                expanded[node] = self._expanded(node)
+                expanded[node] = _expanded(node, self._inside)
                 needed |= {f.value for f in expanded[node].term.factors if f.value in self._inside}
-        ordered = [node for node in reversed(expanded) if _is_searchable(expanded[node].term)]
+        ordered = [
+            node
+            for node in reversed(expanded)
+            if len(expanded[node].term.factors) > 1 and _is_tried_in_full(expanded[node].term)
+        ]
         if ordered:
             paths = ordered_jointly([expanded[node].term for node in ordered])
             for node, path in zip(ordered, paths, strict=True):
@@ -124,34 +163,33 @@ class _Window:
         after = joint_flops((each.term, each.path) for each in expanded.values())
         self.is_cheaper = after < before
 
-    def _expanded(self, node: Expression) -> Contraction:
-        """Return a product with as many of its factors expanded as can be searched in full."""
-        chosen: set[Expression] = set()
-        refused: set[Expression] = set()
-        best = substituted(node, self._inside, chosen.__contains__, refused)
-        pending = [each.value for each in best.term.factors if each.value in self._inside]
-        while pending:
-            value = pending.pop(0)
-            if value in chosen or value in refused:
-                continue
-            chosen.add(value)
-            larger = substituted(node, self._inside, chosen.__contains__, refused)
-            if value in refused or not _is_searchable(larger.term):
-                chosen.discard(value)
-            else:
-                best = larger
-                inner = self._inside[value].term.factors
-                pending += [each.value for each in inner if each.value in self._inside]
-        return best
+
+def _expanded(node: Expression, inside: Contractions) -> Contraction:
+    """Return a product with as many of its factors expanded as can be searched in full."""
+    chosen: set[Expression] = set()
+    refused: set[Expression] = set()
+    best = substituted(node, inside, chosen.__contains__, refused)
+    pending = [each.value for each in best.term.factors if each.value in inside]
+    while pending:
+        value = pending.pop(0)
+        if value in chosen or value in refused:
+            continue
+        chosen.add(value)
+        larger = substituted(node, inside, chosen.__contains__, refused)
+        if value in refused or not _is_tried_in_full(larger.term):
+            chosen.discard(value)
+        else:
+            best = larger
+            inner = inside[value].term.factors
+            pending += [each.value for each in inner if each.value in inside]
+    return best
 
 
 def _of(contractions: Contractions, nodes: Iterable[Expression]) -> list[Contraction]:
     return [contractions[node] for node in nodes]
 
 
-def _is_searchable(term: Term[Expression]) -> bool:
-    if len(term.factors) < 2:
-        return False
+def _is_tried_in_full(term: Term[Expression]) -> bool:
     network = Network.of(term)
     return is_tried_in_full(network.inputs, network.output)
 

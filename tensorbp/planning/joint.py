@@ -122,9 +122,10 @@ def _with_more_in_common(orders: _Orders) -> _Orders:
     for _ in range(ROUNDS):
         before = orders.flops
         for table in _in_common(orders):
-            trial = _Orders.of(orders.products, orders.sequence, table)
-            if trial.flops < orders.flops:
-                orders = _improved(trial)
+            for sequence in (orders.sequence, orders.sequence[::-1]):
+                trial = _Orders.of(orders.products, sequence, table)
+                if trial.flops < orders.flops:
+                    orders = _improved(trial)
         if orders.flops == before:
             break
     return orders

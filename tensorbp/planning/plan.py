@@ -36,7 +36,7 @@ __all__ = [
 SCHEMA = "tensorbp/plan/1"
 ENTRIES = (
     *("schema", "dtype", "order"),
-    *("flops", "multiplications", "multiply_adds", "peak_bytes", "baselines"),
+    *("flops", "multiplications", "multiply_adds", "peak_bytes", "baselines", "lower_bound"),
     *("inputs", "steps", "outputs"),
 )
 """The entries of a written plan that its digest is of."""
@@ -181,6 +181,8 @@ class Plan:
         order: ``"reverse"``, ``"forward"``, or ``"mixed"`` where neither describes the order.
         figures: what it costs.
         baselines: what plain forward and plain reverse mode would cost.
+        lower_bound: FLOPs below which no order of contraction of its products gets; None where
+            that is not known.
     """
 
     dtype: str
@@ -190,6 +192,7 @@ class Plan:
     order: OrderName
     figures: Figures
     baselines: Baselines
+    lower_bound: int | None = None
 
     @property
     def flops(self) -> int:
@@ -229,6 +232,7 @@ class Plan:
             "order": self.order,
             **asdict(self.figures),
             "baselines": asdict(self.baselines),
+            "lower_bound": self.lower_bound,
             "inputs": [{**asdict(each), "shape": list(each.shape)} for each in self.inputs],
             "steps": [_step_to_dict(step) for step in self.steps],
             "outputs": [_output_to_dict(each) for each in self.outputs],

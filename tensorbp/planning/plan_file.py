@@ -120,6 +120,8 @@ def plan_from(document: Located, registry: Registry | None = None) -> Plan:
     dtype = document["dtype"].text(*ITEM_BYTES)
     order = document["order"].text("reverse", "forward", "mixed")
     compared = Baselines(_figures(baselines["forward"]), _figures(baselines["reverse"]))
+    bound = document["lower_bound"]
+    lower_bound = None if bound.value is None else bound.integer()
     _check_digest(document)
     reading = _Reading(inputs, registry or default_registry())
     return Plan(
@@ -130,6 +132,7 @@ def plan_from(document: Located, registry: Registry | None = None) -> Plan:
         cast(OrderName, order),
         figures,
         compared,
+        lower_bound,
     )
 
 

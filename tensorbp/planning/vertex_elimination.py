@@ -2,10 +2,11 @@
 
 Eliminating a vertex v multiplies each edge into it with each edge out of it:
 |predecessors(v)| · |successors(v)| multiplications (Griewank and Naumann, "Accumulating Jacobians
-by vertex, edge, or face elimination", 2003). What a vertex costs depends on which vertices are gone
-already, not on the order in which they went: a search may therefore move a vertex within an order
-and price again only what lies between the two places, and a small graph is solved exactly, by
-dynamic programming over sets of vertices.
+by vertex, edge, or face elimination", 2003). Where vertices are spaces, an edge from u to v is a
+matrix, and that is |v| · Σ |u| · Σ |w| over its predecessors u and successors w. What a vertex
+costs depends on which vertices are gone already, not on the order in which they went: a search may
+therefore move a vertex within an order and price again only what lies between the two places, and a
+small graph is solved exactly, by dynamic programming over sets of vertices.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "markowitz",
     "reverse",
     "searched",
+    "simple",
 ]
 
 EXACT_LIMIT = 14
@@ -58,15 +60,20 @@ class EliminationGraph:
         before: for each vertex the set of its predecessors, as the bits of an integer.
         after: for each vertex the set of its successors.
         inner: the vertices to eliminate, in topological order.
+        weights: how many numbers each vertex has; empty where each is one.
     """
 
     before: tuple[int, ...]
     after: tuple[int, ...]
     inner: tuple[int, ...]
+    weights: tuple[int, ...] = ()
 
     @staticmethod
     def of(
-        predecessors: Mapping[int, Iterable[int]], count: int, kept: Iterable[int]
+        predecessors: Mapping[int, Iterable[int]],
+        count: int,
+        kept: Iterable[int],
+        weights: Sequence[int] = (),
     ) -> EliminationGraph:
         """Return a graph.
 
@@ -75,6 +82,7 @@ class EliminationGraph:
                 vertex reads only vertices with smaller numbers.
             count: how many vertices there are.
             kept: vertices that are not eliminated: inputs and outputs.
+            weights: how many numbers each vertex has; by default one.
         """
         before, after = [0] * count, [0] * count
         for vertex, sources in predecessors.items():
@@ -83,7 +91,7 @@ class EliminationGraph:
                 after[source] |= 1 << vertex
         is_kept = set(kept)
         inner = tuple([vertex for vertex in range(count) if vertex not in is_kept])
-        return EliminationGraph(tuple(before), tuple(after), inner)
+        return EliminationGraph(tuple(before), tuple(after), inner, tuple(weights))
 
     def state(self) -> State:
         """Return the graph as lists that elimination may change."""
@@ -92,7 +100,27 @@ class EliminationGraph:
     def cost(self, order: Iterable[int]) -> int:
         """Return the multiplications of eliminating vertices in an order."""
         state = self.state()
-        return sum(_eliminate(state, vertex) for vertex in order)
+        return sum(self.eliminate(state, vertex) for vertex in order)
+
+    def price(self, state: State, vertex: int) -> int:
+        """Return the multiplications of eliminating a vertex."""
+        before, after = state[0][vertex], state[1][vertex]
+        if not self.weights:
+            return before.bit_count() * after.bit_count()
+        sources = sum([self.weights[each] for each in _members(before)])
+        return sources * self.weights[vertex] * sum([self.weights[k] for k in _members(after)])
+
+    def eliminate(self, state: State, vertex: int) -> int:
+        """Eliminate a vertex, and return its multiplications."""
+        cost = self.price(state, vertex)
+        before, after = state
+        sources, targets = before[vertex], after[vertex]
+        others = ~(1 << vertex)
+        for source in _members(sources):
+            after[source] = (after[source] | targets) & others
+        for target in _members(targets):
+            before[target] = (before[target] | sources) & others
+        return cost
 
 
 @dataclass(frozen=True)
@@ -129,29 +157,32 @@ def markowitz(graph: EliminationGraph) -> EliminationOrder:
 
     Markowitz 1957, "The elimination form of the inverse and its application"...
     """
-    before, after = graph.state()
+    state = graph.state()
+    before, after = state
     left = set(graph.inner)
-
-    def degree(vertex: int) -> int:
-        return before[vertex].bit_count() * after[vertex].bit_count()
-
-    queue = [(degree(vertex), -vertex) for vertex in graph.inner]
+    queue = [(graph.price(state, vertex), -vertex) for vertex in graph.inner]
     heapify(queue)
     order: list[int] = []
     total = 0
     while queue:
         cost, negative = heappop(queue)
         vertex = -negative
-        if vertex not in left or cost != degree(vertex):
+        if vertex not in left or cost != graph.price(state, vertex):
             continue
         left.remove(vertex)
         order.append(vertex)
         neighbours = before[vertex] | after[vertex]
-        total += _eliminate((before, after), vertex)
+        total += graph.eliminate(state, vertex)
         for each in _members(neighbours):
             if each in left:
-                heappush(queue, (degree(each), -each))
+                heappush(queue, (graph.price(state, each), -each))
     return EliminationOrder(tuple(order), total, "markowitz")
+
+
+def simple(graph: EliminationGraph) -> EliminationOrder:
+    """Return the cheapest of the orders that take no search."""
+    orders = (markowitz(graph), reverse(graph), forward(graph))
+    return min(orders, key=lambda each: each.multiplications)
 
 
 def exact(graph: EliminationGraph) -> EliminationOrder:
@@ -172,13 +203,12 @@ def exact(graph: EliminationGraph) -> EliminationOrder:
                 if members >> k & 1:
                     continue
                 larger = members | 1 << k
-                before, after = state[0][vertex], state[1][vertex]
-                cost = best[members] + before.bit_count() * after.bit_count()
+                cost = best[members] + graph.price(state, vertex)
                 if best[larger] < 0 or cost < best[larger]:
                     best[larger], last[larger] = cost, k
                 if larger not in grown:
                     grown[larger] = (list(state[0]), list(state[1]))
-                    _eliminate(grown[larger], vertex)
+                    graph.eliminate(grown[larger], vertex)
         states = grown
     order: list[int] = []
     members = (1 << count) - 1
@@ -189,7 +219,11 @@ def exact(graph: EliminationGraph) -> EliminationOrder:
 
 
 def improved(
-    graph: EliminationGraph, start: EliminationOrder, seed: int, deadline: float | None = None
+    graph: EliminationGraph,
+    start: EliminationOrder,
+    seed: int,
+    deadline: float | None = None,
+    steps: int = STEPS,
 ) -> EliminationOrder:
     """Return the best order that a round of simulated annealing meets.
 
@@ -201,12 +235,15 @@ def improved(
         start: where the round begins.
         seed: of the random numbers; the same seed gives the same order.
         deadline: when to stop, by `time.monotonic`; a round that is cut short says so.
+        steps: how many moves it tries.
     """
     annealing = _Annealing(graph, start.vertices)
     random = Random(seed)
-    cooling = (COLDEST / HOTTEST) ** (1 / STEPS)
-    temperature = HOTTEST
-    for step in range(STEPS):
+    cooling = (COLDEST / HOTTEST) ** (1 / steps)
+    # a vertex of a scalar graph costs three multiplications or so
+    unit = start.multiplications / (3 * len(graph.inner)) if graph.weights else 1
+    temperature = HOTTEST * unit
+    for step in range(steps):
         temperature *= cooling
         annealing.move(random, temperature)
         if deadline is not None and step % 256 == 0 and monotonic() > deadline:
@@ -230,9 +267,7 @@ def searched(
     deadline = None if seconds is None else monotonic() + seconds
     if len(graph.inner) <= EXACT_LIMIT:
         return exact(graph)
-    best = min(
-        (markowitz(graph), reverse(graph), forward(graph)), key=lambda each: each.multiplications
-    )
+    best = simple(graph)
     if len(graph.inner) > ANNEALING_LIMIT:
         return best
     start = best
@@ -249,13 +284,14 @@ class _Annealing:
     """An order under change: what each place costs, and the graph as it is before each place."""
 
     def __init__(self, graph: EliminationGraph, order: Sequence[int]) -> None:
+        self.graph = graph
         self.order = list(order)
         self.states: list[State] = []
         self.costs: list[int] = []
         state = graph.state()
         for vertex in order:
             self.states.append((list(state[0]), list(state[1])))
-            self.costs.append(_eliminate(state, vertex))
+            self.costs.append(graph.eliminate(state, vertex))
         self.total = self.fewest = sum(self.costs)
         self.best_order = tuple(order)
 
@@ -278,7 +314,7 @@ class _Annealing:
         after = 0
         for vertex in window:
             states.append((list(state[0]), list(state[1])))
-            costs.append(_eliminate(state, vertex))
+            costs.append(self.graph.eliminate(state, vertex))
             after += costs[-1]
             if after > most:
                 return
@@ -292,18 +328,6 @@ class _Annealing:
     def best(self, is_complete: bool) -> EliminationOrder:
         """Return the best order that was met."""
         return EliminationOrder(self.best_order, self.fewest, "annealing", is_complete=is_complete)
-
-
-def _eliminate(state: State, vertex: int) -> int:
-    """Eliminate a vertex, and return its multiplications."""
-    before, after = state
-    sources, targets = before[vertex], after[vertex]
-    others = ~(1 << vertex)
-    for source in _members(sources):
-        after[source] = (after[source] | targets) & others
-    for target in _members(targets):
-        before[target] = (before[target] | sources) & others
-    return sources.bit_count() * targets.bit_count()
 
 
 def _members(bits: int) -> list[int]:

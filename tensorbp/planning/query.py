@@ -1,0 +1,239 @@
+"""A query worked out: maps in given elimination orders, einsums in given orders of contraction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from tensorbp.algebra import LinearMap
+from tensorbp.expression.elimination import Order
+from tensorbp.expression.graph import Wanted, maps_of, topological_order
+from tensorbp.expression.map_expression import Entries, MapExpression
+from tensorbp.expression.node import Expression
+from tensorbp.expression.resolution import Resolution
+from tensorbp.expression.selection import Selection
+from tensorbp.planning.bounds import lower_bound
+from tensorbp.planning.clusters import planned_jointly
+from tensorbp.planning.finders import Finder
+from tensorbp.planning.fusion import Contraction, fuse, plain
+from tensorbp.planning.labels import spread
+from tensorbp.planning.pairing import pair
+from tensorbp.planning.plan import Figures
+from tensorbp.planning.schedule import Schedule
+
+__all__ = ["Candidate", "Contractions", "Elimination", "Eliminations", "Query", "roots_of"]
+
+Contractions = Literal["plain", "along", "across"]
+
+REMEMBERED = 4
+"""How many of the queries without maps that a search makes are remembered."""
+
+
+@dataclass(frozen=True)
+class Elimination:
+    """How a map is worked out.
+
+    Attributes:
+        order: the order in which the vertices between its ends are eliminated.
+        distributes: whether products are distributed over short sums, or each sum is merged first.
+    """
+
+    order: Order
+    distributes: bool = False
+
+
+Eliminations = dict[MapExpression, Elimination]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A query worked out in some orders, down to pairs.
+
+    Attributes:
+        outputs: for each wanted thing an expression, or a map with one tensor a block.
+        schedule: the nodes in order.
+        labels: which layer a node belongs to.
+        roots: what was to be computed, before contractions were written out in pairs.
+        contractions: the products with their orders of contraction.
+    """
+
+    outputs: tuple[Expression | LinearMap[Expression], ...]
+    schedule: Schedule
+    labels: Mapping[Expression, str]
+    roots: Sequence[Expression]
+    contractions: Mapping[Expression, Contraction]
+
+    @property
+    def flops(self) -> int:
+        """The floating-point operations."""
+        return self.schedule.cost.flops
+
+    @property
+    def figures(self) -> Figures:
+        """What the whole costs."""
+        return self.schedule.figures
+
+    @property
+    def is_across(self) -> bool:
+        """Whether some chain is contracted across the order in which it was derived."""
+        return not all(each.follows_graph for each in self.contractions.values())
+
+    @cached_property
+    def lower_bound(self) -> int | None:
+        """FLOPs below which no order of contraction of its products gets, where that is known."""
+        return lower_bound(self.roots, self.contractions)
+
+
+class Query:
+    """What is wanted, and what it becomes in given orders.
+
+    Attributes:
+        wanted: expressions and maps.
+        maps: all maps in it, those inside others included.
+        outermost: the maps that no other map differentiates.
+    """
+
+    def __init__(
+        self,
+        wanted: Sequence[Wanted],
+        dtype: str,
+        labels: Mapping[Expression, str],
+        finders: Mapping[str, Finder] | None,
+    ) -> None:
+        self.wanted = wanted
+        graph = topological_order([root for each in wanted for root in _expressions_of(each)])
+        self.maps = maps_of(wanted)
+        inside = {below for each in self.maps for below in maps_of(each.dependencies)}
+        self.outermost = [each for each in self.maps if each not in inside]
+        self._dtype = dtype
+        self._labels = spread(labels, graph) if labels else {}
+        self._finders = finders
+        self._known: dict[
+            tuple[object, ...], tuple[list[Expression | LinearMap[Expression]], Resolution]
+        ] = {}
+
+    def worked_out(
+        self,
+        eliminations: Eliminations,
+        contraction: Contractions,
+        change: Callable[[MapExpression], MapExpression] = lambda wanted: wanted,
+    ) -> Candidate:
+        """Return the query in given orders.
+
+        Args:
+            eliminations: how each map is worked out.
+            contraction: how einsums are contracted: plainly, or each with the best path, along
+                the order of derivation or across it.
+            change: what is worked out in the place of a map.
+        """
+        changed = {each: change(each) for each in self.maps}
+        outputs, resolution = self._resolved(eliminations, changed)
+        roots = [root for each in outputs for root in roots_of(each)]
+        if contraction == "plain":
+            return self._paired(outputs, roots, plain(roots), resolution)
+        across = contraction == "across"
+        # whether to fuse what is read twice is guessed einsum by einsum: see what it costs not to
+        tries = [fuse(roots, self._finders, across)]
+        apart = fuse(roots, self._finders, across, twice=False)
+        if apart.keys() != tries[0].keys():
+            tries.append(apart)
+        if across:
+            jointly = [planned_jointly(roots, each) for each in tries]
+            tries += [new for new, old in zip(jointly, tries, strict=True) if new != old]
+        candidates = [self._paired(outputs, roots, each, resolution) for each in tries]
+        return min(candidates, key=lambda each: each.flops)
+
+    def _resolved(
+        self, eliminations: Eliminations, changed: Mapping[MapExpression, MapExpression]
+    ) -> tuple[list[Expression | LinearMap[Expression]], Resolution]:
+        """Return the query without maps; the last few are remembered.
+
+        Args:
+            eliminations: how each map is worked out.
+            changed: what is worked out in the place of each map.
+        """
+        key = (tuple(eliminations.values()), tuple(changed.values()))
+        if key not in self._known:
+            known = {changed[each]: found for each, found in eliminations.items()} | eliminations
+            resolution = Resolution(
+                self.wanted,
+                lambda each: known[each].order,
+                self._labels,
+                lambda each: known[each].distributes,
+            )
+            outputs: list[Expression | LinearMap[Expression]] = []
+            for each in self.wanted:
+                if isinstance(each, MapExpression):
+                    outputs.append(resolution.map(changed[each]))
+                else:
+                    outputs.append(resolution.expression(_substituted(each, changed)))
+            if len(self._known) == REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = (outputs, resolution)
+        return self._known[key]
+
+    def _paired(
+        self,
+        outputs: Sequence[Expression | LinearMap[Expression]],
+        roots: Sequence[Expression],
+        contractions: Mapping[Expression, Contraction],
+        resolution: Resolution,
+    ) -> Candidate:
+        """Return what is left of a query once all contractions are written out in pairs."""
+        paired, labels = pair(roots, contractions, resolution.labels)
+        final = dict(zip(roots, paired, strict=True))
+        return Candidate(
+            tuple([_replaced(each, final) for each in outputs]),
+            Schedule(list(dict.fromkeys(paired)), self._dtype),
+            labels,
+            roots,
+            contractions,
+        )
+
+
+def _expressions_of(wanted: Wanted) -> list[Expression]:
+    return [wanted] if isinstance(wanted, Expression) else wanted.dependencies
+
+
+def roots_of(output: Expression | LinearMap[Expression]) -> list[Expression]:
+    """Return the nodes that are computed for an output that was worked out."""
+    if isinstance(output, Expression):
+        return [output]
+    values = [factor.value for term in output.terms for factor in term.factors]
+    # a selection in a map stays the rule that it is, only its integers are computed
+    return [
+        each
+        for value in values
+        for each in (value.operands if isinstance(value.operator, Selection) else [value])
+    ]
+
+
+def _substituted(expression: Expression, maps: Mapping[MapExpression, MapExpression]) -> Expression:
+    """Return the expression with its maps replaced; only plain derivatives can be."""
+    operator = expression.operator
+    if not isinstance(operator, Entries) or operator.form != "dense":
+        return expression
+    replaced = maps[operator.map]
+    row, column = operator.block
+    # a space that has become ONE has only its first block
+    at = (
+        row if len(replaced.output.shapes) > 1 else 0,
+        column if len(replaced.input.shapes) > 1 else 0,
+    )
+    return Expression.of(Entries(replaced, "dense", at))
+
+
+def _replaced(
+    output: Expression | LinearMap[Expression], final: Mapping[Expression, Expression]
+) -> Expression | LinearMap[Expression]:
+    if isinstance(output, Expression):
+        return final[output]
+
+    def replaced(value: Expression) -> Expression:
+        if isinstance(value.operator, Selection):
+            return Expression.of(value.operator, *[final[each] for each in value.operands])
+        return final[value]
+
+    return output.with_values(replaced)
