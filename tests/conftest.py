@@ -1,6 +1,8 @@
-"""What all tests share: how many examples a law is tried on."""
+"""What all tests share: how many examples a law is tried on, and that no plan is kept on disk."""
 
 from __future__ import annotations
+
+import os
 
 from hypothesis import HealthCheck, settings
 
@@ -12,3 +14,5 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("laws")
+
+os.environ["TENSORBP_CACHE"] = ""

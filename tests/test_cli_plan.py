@@ -168,6 +168,8 @@ def test_a_file_is_written_when_complete(small: str, tmp_path: Path) -> None:
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
     assert json.loads(target.read_text()) == planned(small)
     invoke("plan", small, "-o", str(target))
+    assert json.loads(target.read_text()) == planned(small)
+    invoke("plan", small, "-o", str(target), "--format", "text")
     assert target.read_text() == invoke("plan", small).out
     assert sorted(each.name for each in tmp_path.iterdir()) == ["plan.json", "small.yaml"]
 

@@ -398,15 +398,15 @@ def test_a_document_of_another_kind_is_refused() -> None:
             "schema: expected 'tensorbp/plan/1', found 'tensorbp/plan/2'; make it again with "
             "'tensorbp plan MODEL -o plan.json'"
         ),
-        '{"schema":': "line 1, column 11: Expecting value",
-        '{"schema": NaN}': "it is no JSON that can be read: NaN is no number of JSON",
+        '{"schema":': "it is no JSON: line 1, column 11: Expecting value",
+        '{"schema": NaN}': "it is no JSON: NaN is no number of JSON",
     }.items():
         with pytest.raises(PlanError) as error:
             tb.read_plan(io.StringIO(text))
         assert str(error.value) == f"<stream>: {expected}"
-    with pytest.raises(PlanError, match="no JSON that can be read"):
+    with pytest.raises(PlanError, match="it is no JSON: "):
         tb.read_plan(io.StringIO("[" * 10**6))
-    with pytest.raises(PlanError, match="no JSON that can be read"):
+    with pytest.raises(PlanError, match="it is no JSON: "):
         tb.read_plan(io.StringIO("1" * 5000))
 
 

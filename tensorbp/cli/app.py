@@ -11,6 +11,7 @@ import typer
 from tensorbp import __version__
 from tensorbp.cli.check import check
 from tensorbp.cli.commands import Commands
+from tensorbp.cli.diff import diff
 from tensorbp.cli.eliminate import eliminate
 from tensorbp.cli.failures import Settings, reported
 from tensorbp.cli.layers import layers
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (plan, run, check, eliminate, layers, plugins, schema):
+for command in (plan, run, diff, check, eliminate, layers, plugins, schema):
     app.command()(reported(command))
 
 

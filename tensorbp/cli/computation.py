@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import sqrt
 from time import perf_counter
 from typing import Any
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorbp.cli.memory import require_memory
-from tensorbp.cli.options import Derivative, Sequence
+from tensorbp.cli.options import Derivative
 from tensorbp.cli.output import unwritable
 from tensorbp.cli.query import Query
 from tensorbp.execution import StructuredMap, compile
 from tensorbp.model import Model, storage
+from tensorbp.planning import Plan
 from tensorbp.report.run_text import FoundGradient, FoundMap, FoundValue, RunResult
 
 Arrays = dict[str, NDArray[Any]]
@@ -26,20 +27,19 @@ __all__ = ["Computation"]
 class Computation:
     """A derivative with the program that computes it, and the values that came out."""
 
-    def __init__(self, query: Query, dtype: str, order: Sequence | None) -> None:
+    def __init__(self, query: Query, plan: Callable[[], Plan]) -> None:
         """Plan a derivative.
 
         Args:
             query: which one.
-            dtype: the type of numbers.
-            order: a plain order, or None for a search.
+            plan: makes the plan, or finds it.
 
         Raises:
             CommandError: it needs more memory than there is.
         """
         self.query = query
         start = perf_counter()
-        self.program = compile(query.outputs, dtype, order=order.value if order else None)
+        self.program = compile(plan())
         self.planning_seconds = perf_counter() - start
         require_memory(self.program.plan.peak_bytes, f"the {query.of}")
         self.values: list[Any] = []

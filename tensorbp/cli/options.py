@@ -14,6 +14,7 @@ __all__ = [
     "Dtype",
     "File",
     "Json",
+    "NoCache",
     "Of",
     "Order",
     "Output",
@@ -86,5 +87,9 @@ Output = Annotated[
     typer.Option(
         "--output", "-o", metavar="FILE", help="Write to a file, which appears when complete."
     ),
+]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Plan anew, and keep nothing on disk."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from tensorbp.cli.options import (
     Dtype,
     File,
     Json,
+    NoCache,
     Of,
     Order,
     Output,
@@ -27,7 +27,6 @@ from tensorbp.errors import PluginError
 
 if TYPE_CHECKING:
     from tensorbp.cli.query import Query
-    from tensorbp.expression import Expression
     from tensorbp.model import Model
     from tensorbp.planning import Plan
     from tensorbp.planning.comparison import Comparison
@@ -57,9 +56,15 @@ def plan(
         ),
     ] = False,
     form: Annotated[
-        str,
-        typer.Option("--format", metavar="NAME", help="text, json, or the renderer of a plugin."),
-    ] = TEXT,
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="text, json, or the renderer of a plugin. By default json for a file that is "
+            "named so, else text.",
+        ),
+    ] = None,
+    no_cache: NoCache = False,
     json: Json = False,
     output: Output = None,
 ) -> None:
@@ -70,21 +75,21 @@ def plan(
     del context
     if output is not None:
         check_output(output)
-    form = JSON if json else form
+    form = JSON if json else form or (JSON if (output or "").endswith(".json") else TEXT)
     registry = load_registry()
     registry.renderer(form)
     model = load_model(file, dim, registry)
+    from tensorbp.cli.plan_cache import planned
     from tensorbp.cli.query import ask
-    from tensorbp.planning import plan as make_plan
 
     query = ask(model, of, at, wrt)
-    labels = {query.target: query.at, **model.labels}
     if compare:
         if order or form not in (TEXT, JSON):
             raise CommandError("--compare shows a table or JSON; leave out --order and --format")
-        _compare(model, query, dtype.value, labels, form, output)
+        _compare(model, query, registry, dtype.value, form, output)
         return
-    made = make_plan(query.outputs, dtype.value, labels, order=order.value if order else None)
+    plain = order.value if order else None
+    made = planned(model, query, registry, not no_cache, dtype=dtype.value, order=plain)
     if form == TEXT:
         from tensorbp.report.console import paragraphs, words
         from tensorbp.report.plan_text import plan_report
@@ -93,9 +98,9 @@ def plan(
         report = plan_report(made, steps, is_derivative=query.of is not Derivative.VALUE)
         show(paragraphs(heading, report), output)
     elif form == JSON:
-        from tensorbp.report.json_text import json_text
+        from tensorbp.planning.plan import json_lines
 
-        write(json_text(_document(model, query, made)), output)
+        write(json_lines(_document(model, query, registry, made)), output)
     else:
         write(_rendered(registry, form, made), output)
 
@@ -103,19 +108,19 @@ def plan(
 def _compare(
     model: Model,
     query: Query,
+    registry: Registry,
     dtype: str,
-    labels: Mapping[Expression, str],
     form: str,
     output: str | None,
 ) -> None:
     """Show what the finders cost that might have ordered the query."""
     from tensorbp.planning.comparison import compare
 
-    comparison = compare(query.outputs, dtype, labels)
+    comparison = compare(query.outputs, dtype, query.labels(model))
     if form == JSON:
         from tensorbp.report.json_text import json_text
 
-        write(json_text(_document(model, query, comparison)), output)
+        write(json_text(_document(model, query, registry, comparison)), output)
         return
     from tensorbp.report.comparison_text import comparison_report
     from tensorbp.report.console import paragraphs, words
@@ -143,18 +148,15 @@ def _sources(query: Query) -> str:
     return f" with respect to {several} ({numbers:,} numbers)"
 
 
-def _document(model: Model, query: Query, made: Plan | Comparison) -> dict[str, Any]:
+def _document(
+    model: Model, query: Query, registry: Registry, made: Plan | Comparison
+) -> dict[str, Any]:
     """Return a plan or a comparison with what it is one of."""
-    asked = {
-        "model": model.name,
-        "of": query.of.value,
-        "at": query.at,
-        "wrt": list(query.sources),
-        "dims": model.dims,
-        "parameters": model.parameter_count,
-    }
+    from tensorbp.cli.plan_file import asked
+
     document = made.to_dict()
-    return {"schema": document.pop("schema"), **asked, **document}
+    says = asked(model, query, registry).to_dict()
+    return {"schema": document.pop("schema"), **says, **document}
 
 
 def _rendered(registry: Registry, form: str, made: Plan) -> str:

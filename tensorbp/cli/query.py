@@ -36,6 +36,10 @@ class Query:
     sources: dict[str, Expression]
     outputs: list[Wanted]
 
+    def labels(self, model: Model) -> dict[Expression, str]:
+        """Return the layer that an expression belongs to, what is differentiated included."""
+        return {self.target: self.at, **model.labels}
+
 
 def ask(model: Model, of: Derivative, at: str | None, wrt: Sequence[str] | None) -> Query:
     """Return the derivative that the options of a command ask for.

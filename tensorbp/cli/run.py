@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tensorbp.cli.inputs import load_model, load_registry
+from tensorbp.cli.inputs import load_model, load_registry, sizes
 from tensorbp.cli.options import (
     At,
     Derivative,
@@ -14,6 +14,7 @@ from tensorbp.cli.options import (
     Dtype,
     File,
     Json,
+    NoCache,
     Of,
     Order,
     Precision,
@@ -21,6 +22,9 @@ from tensorbp.cli.options import (
     Wrt,
 )
 from tensorbp.cli.output import check_output, show, write
+
+if TYPE_CHECKING:
+    from tensorbp.planning import Plan
 
 __all__ = ["run"]
 
@@ -45,6 +49,15 @@ def run(
     dim: Dims = None,
     dtype: Dtype = Precision.DOUBLE,
     order: Order = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            help="A plan of this model from a file, which says what is computed.",
+        ),
+    ] = None,
+    no_cache: NoCache = False,
     json: Json = False,
     output: Annotated[
         str | None,
@@ -55,13 +68,20 @@ def run(
 
     Of a value or gradient the norm is shown, of a Jacobian or Hessian how much it holds.
     """
-    del context
     if output is not None:
         check_output(output)
     registry = load_registry()
-    model = load_model(file, dim, registry)
+    kept = None
+    if plan is not None:
+        from tensorbp.cli.plan_file import read_kept
+
+        kept = read_kept(plan, registry)
+        kept.check_options(_given(context))
+        dtype = Precision(kept.plan.dtype)
+    model = kept.load(file, registry) if kept else load_model(file, dim, registry)
     from tensorbp.cli.arrays import fitting, given_inputs, given_parameters
     from tensorbp.cli.computation import Computation
+    from tensorbp.cli.plan_cache import planned
     from tensorbp.cli.query import ask
     from tensorbp.cli.random_inputs import random_inputs
 
@@ -69,7 +89,15 @@ def run(
     if data is not None:
         inputs = given_inputs(data, model, dtype.value)
         model = fitting(model, inputs)
-    computation = Computation(ask(model, of, at, wrt), dtype.value, order)
+    query = kept.query(model, wrt or None) if kept else ask(model, of, at, wrt)
+
+    def chosen() -> Plan:
+        if kept:
+            return kept.plan
+        plain = order.value if order else None
+        return planned(model, query, registry, not no_cache, dtype=dtype.value, order=plain)
+
+    computation = Computation(query, chosen)
     theta = given_parameters(parameters, model, seed, dtype.value)
     if inputs is None:
         inputs = random_inputs(model, registry, seed, dtype.value)
@@ -85,3 +113,14 @@ def run(
         from tensorbp.report.run_text import run_report
 
         show(run_report(result))
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """Return those options that say what is computed and stand on the command line."""
+    given = {
+        name: str(context.params[name])
+        for name in ("of", "at", "dtype", "order")
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    }
+    dims = sizes(context.params["dim"] or ())
+    return given | {f"dim {name}": size for name, size in dims.items()}

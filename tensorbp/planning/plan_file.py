@@ -89,9 +89,11 @@ def parsed(content: str | bytes) -> Located:
         text = content.decode() if isinstance(content, bytes) else content
         document = Located(json.loads(text, parse_constant=_no_constant))
     except json.JSONDecodeError as error:
-        raise PlanError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise PlanError(
+            f"it is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise PlanError(f"it is no JSON that can be read: {error}") from None
+        raise PlanError(f"it is no JSON: {error}") from None
     schema = document["schema"].text()
     if schema != SCHEMA:
         raise PlanError(f"schema: expected '{SCHEMA}', found '{schema}'; {AGAIN}")
