@@ -20,7 +20,8 @@ from tensorbp.planning.fusion import Contraction, fuse
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.pairing import pair
 from tensorbp.planning.plan import Figures, Plan
-from tensorbp.planning.planner import Outputs, flattened, plan, roots_of
+from tensorbp.planning.planner import Outputs, flattened, plan
+from tensorbp.planning.query import roots_of
 from tensorbp.planning.schedule import Schedule
 from tensorbp.registry import default_registry
 
