@@ -84,6 +84,21 @@ def test_no_plan_is_cheaper_than_its_oracle_or_dearer_than_the_plain_order(name:
                 assert row[at["tensorbp"]] <= min(row[at["forward"]], row[at["reverse"]])
 
 
+def test_places_that_are_not_there_are_found_out_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "measured", lambda name, quick, seed: pytest.fail("measured"))
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n")
+    result = invoke("planning", "--markdown", str(page))
+    assert (result.exit_code, "has no place for tensorbp bench planning" in result.stderr) == (
+        2,
+        True,
+    )
+    result = invoke("planning", "--json", str(tmp_path / "absent" / "figures.json"))
+    assert (result.exit_code, "there is no folder" in result.stderr) == (2, True)
+
+
 def test_a_failure_is_named_and_the_exit_code_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "measured", lambda name, quick, seed: fail(name))
     result = invoke("planning", "--quick", "--only", "graphs")

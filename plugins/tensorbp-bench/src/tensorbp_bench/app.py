@@ -10,6 +10,7 @@ import typer
 
 from tensorbp.cli import reported
 from tensorbp.cli.failures import ANSWER_IS_NO
+from tensorbp.cli.output import check_output
 from tensorbp.errors import TensorbpError, suggestion
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def planning(
     from tensorbp_bench.record import planning_record
 
     names = _chosen("benchmark", only, BENCHMARKS)
+    _check_places("planning", json_file, markdown)
     _written(planning_record(names, quick, seed, _say), json_file, markdown)
 
 
@@ -82,6 +84,7 @@ def speed(
 
     tasks = _chosen("task", task, TASKS)
     peers = _chosen("peer", peer, PEERS)
+    _check_places("speed", json_file, markdown)
     _written(speed_record(tasks, peers, quick, seed, _say), json_file, markdown)
 
 
@@ -113,6 +116,18 @@ def _chosen(kind: str, wanted: list[str] | None, known: Iterable[str]) -> list[s
         if name not in names:
             raise TensorbpError(f"unknown {kind} '{name}'{suggestion(name, names)}")
     return [name for name in names if not wanted or name in wanted]
+
+
+def _check_places(command: str, json_file: Path | None, page: Path | None) -> None:
+    """Find out before the work begins whether its results can be written."""
+    from tensorbp_bench.record import section
+    from tensorbp_bench.tables import around
+
+    for each in (json_file, page):
+        if each is not None:
+            check_output(str(each))
+    if page is not None:
+        around(page, section(command))
 
 
 def _say(text: str) -> None:

@@ -16,7 +16,7 @@ from tensorbp_bench.workers import WorkerError
 
 Say = Callable[[str], None]
 
-__all__ = ["Record", "planning_record", "speed_record"]
+__all__ = ["Record", "planning_record", "section", "speed_record"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Record:
     """One run of a command.
 
     Attributes:
-        name: of the command; the section of a page on which its tables are kept.
+        name: of the command.
         options: what was asked for.
         environment: where it was measured.
         tables: the figures.
@@ -73,7 +73,12 @@ class Record:
         if json_file is not None:
             json_file.write_text(self.to_json(), encoding="utf-8")
         if page is not None:
-            keep(page, f"tensorbp bench {self.name}", self.to_markdown())
+            keep(page, section(self.name), self.to_markdown())
+
+
+def section(name: str) -> str:
+    """Return the name of the place where the tables of a command are kept."""
+    return f"tensorbp bench {name}"
 
 
 def planning_record(names: Sequence[str], quick: bool, seed: int, say: Say) -> Record:

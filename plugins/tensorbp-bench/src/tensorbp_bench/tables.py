@@ -10,7 +10,7 @@ from typing import Any
 
 from tensorbp.errors import TensorbpError
 
-__all__ = ["Cell", "PageError", "Table", "keep", "markdown"]
+__all__ = ["Cell", "PageError", "Table", "around", "keep", "markdown"]
 
 Cell = str | int | float | None
 
@@ -72,6 +72,17 @@ def keep(page: Path, section: str, text: str) -> None:
         PageError: the page is there, but not the comments.
         OSError: the page cannot be read or written.
     """
+    head, tail = around(page, section)
+    page.write_text(f"{head}\n\n{text.strip()}\n\n{tail}", encoding="utf-8")
+
+
+def around(page: Path, section: str) -> tuple[str, str]:
+    """Return what stands before and behind the place of a section, its comments included.
+
+    Raises:
+        PageError: the page is there, but not the comments.
+        OSError: the page cannot be read.
+    """
     begin, end = f"<!-- begin: {section} -->", f"<!-- end: {section} -->"
     old = page.read_text(encoding="utf-8") if page.exists() else f"{begin}\n{end}\n"
     if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
@@ -79,9 +90,7 @@ def keep(page: Path, section: str, text: str) -> None:
             f"'{page}' has no place for {section}; put the lines '{begin}' and '{end}' where it "
             "shall stand"
         )
-    head, _, rest = old.partition(begin)
-    tail = rest.partition(end)[2]
-    page.write_text(f"{head}{begin}\n\n{text.strip()}\n\n{end}{tail}", encoding="utf-8")
+    return old[: old.index(begin) + len(begin)], old[old.index(end) :]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 from statistics import mean, median
 from time import process_time
-from typing import Any
 
 import tensorbp as tb
 from tensorbp_bench.planning.oracle import (
@@ -43,11 +42,9 @@ def _random_networks(draws: int, seed: int) -> Table:
     least = [float(costs_of_trees(each).min()) for each in einsums]
     rows: list[tuple[Cell, ...]] = []
     for name, finder in _finders().items():
-        found = [_found(finder, each) for each in einsums]
-        answered = [k for k, flops in enumerate(found) if flops is not None]
-        if answered:
-            summary = _summary([found[k] or 0 for k in answered], [least[k] for k in answered])
-            rows.append((name, len(answered), *summary))
+        ratios = _ratios(finder, einsums, least)
+        if ratios:
+            rows.append((name, len(ratios), *_summary(ratios)))
     return Table(
         f"One einsum against all binary trees: {draws:,} random networks of 3 to 7 tensors",
         ("finder", "answers", "cheapest found", "mean ratio", "largest ratio"),
@@ -74,8 +71,8 @@ def _chains_with_batch(draws: int, seed: int) -> Table:
     for least in (9, 1):
         einsums = [chain_with_batch(random, random.choice([1, 2]), least) for _ in range(draws)]
         trees = [float(costs_of_trees(each).min()) for each in einsums]
-        found = [path_flops(each, finder(*_asked(each))) for each in einsums]
-        rows.append((f"{least} to 1024", draws, *_summary(found, trees)))
+        ratios = _ratios(finder, einsums, trees)
+        rows.append((f"{least} to 1024", len(ratios), *_summary(ratios)))
     return Table(
         "Chains through activations: the interval programme against all binary trees",
         ("widths", "networks", "cheapest found", "mean ratio", "largest ratio"),
@@ -89,38 +86,36 @@ def _pure_chains(lengths: Sequence[int], draws: int, seed: int) -> Table:
     random = Random(seed)
     rows: list[tuple[Cell, ...]] = []
     for length in lengths:
-        ratios, seconds = [], []
+        ratios: list[float] = []
+        seconds = []
         for _ in range(draws):
             dims = [random.randint(1, 1024) for _ in range(length + 1)]
             chain = tuple([frozenset([k, k + 1]) for k in range(length)])
             einsum = Einsum(chain, frozenset([0, length]), dict(enumerate(dims)))
+            optimum = best_chain(dims)
             start = process_time()
-            found = path_flops(einsum, tb.Optimizer()(*_asked(einsum)))
+            ratios += _ratios(tb.Optimizer(), [einsum], [optimum])
             seconds.append(process_time() - start)
-            ratios.append(found / best_chain(dims))
-        exact = sum(ratio <= EXACT for ratio in ratios) / draws
-        rows.append((length, draws, f"{exact:.1%}", mean(ratios), max(ratios), median(seconds)))
+        rows.append((length, draws, *_summary(ratios), median(seconds)))
     return Table(
         "Chains of matrices against the optimum",
         ("matrices", "chains", "cheapest found", "mean ratio", "largest ratio", "median seconds"),
         tuple(rows),
-        "Widths of 1 to 1024; the optimum is found by all splits of all intervals. CPU seconds are of "
-        "the search and of pricing its path.",
+        "Widths of 1 to 1024; the optimum is found by all splits of all intervals. CPU seconds are "
+        "of the search and of pricing its path.",
     )
 
 
-def _found(finder: Finder, einsum: Einsum) -> int | None:
-    """Return the FLOPs of a finder's path, if it has one."""
-    path = finder(*_asked(einsum))
-    return None if path is None else path_flops(einsum, path)
+def _ratios(finder: Finder, einsums: Sequence[Einsum], least: Sequence[float]) -> list[float]:
+    """Return the FLOPs of a finder's paths over the fewest, where it has a path to offer."""
+    ratios = []
+    for einsum, optimum in zip(einsums, least, strict=True):
+        path = finder(list(einsum.inputs), einsum.output, dict(einsum.sizes), None)
+        if path is not None:
+            ratios.append(path_flops(einsum, path) / optimum)
+    return ratios
 
 
-def _asked(einsum: Einsum) -> tuple[Any, ...]:
-    """Return what finders are given: tensors, output, sizes, and no limit of memory."""
-    return list(einsum.inputs), einsum.output, dict(einsum.sizes), None
-
-
-def _summary(found: Sequence[float], least: Sequence[float]) -> tuple[Cell, ...]:
-    ratios = [a / b for a, b in zip(found, least, strict=True)]
+def _summary(ratios: Sequence[float]) -> tuple[Cell, ...]:
     exact = sum(ratio <= EXACT for ratio in ratios) / len(ratios)
     return f"{exact:.2%}", mean(ratios), max(ratios)

@@ -46,7 +46,8 @@ def _multilayer(draws: dict[int, int], seed: int) -> Table:
         "Gradients of multilayer networks: FLOPs over those of plain reverse mode",
         ("layers", "networks", "mean ratio", "largest ratio", "smallest ratio", "median seconds"),
         tuple(rows),
-        "tanh after every layer, widths of 1 to 1024, batch 32, value and all gradients together. Seconds of CPU time.",
+        "tanh after every layer, widths of 1 to 1024, batch 32, value and all gradients together. "
+        "Seconds of CPU time.",
     )
 
 

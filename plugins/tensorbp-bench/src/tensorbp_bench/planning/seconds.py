@@ -39,8 +39,8 @@ def tables(quick: bool, seed: int) -> list[Table]:
             ("model", "layers or blocks", "steps", "median seconds", "spread", "µs a step"),
             tuple(rows),
             "Multilayer: tanh, widths of 1 to 1024, batch 32. Transformer: blocks of 128 tokens, "
-            "width 256, 4 heads, batch 8. CPU time from expressions to the plan, in a new process each "
-            "time; the spread is from the tenth to the ninetieth percentile, over the median.",
+            "width 256, 4 heads, batch 8. CPU time from expressions to the plan, in a new process "
+            "each time; the spread is from the tenth to the ninetieth percentile, over the median.",
         )
     ]
 
