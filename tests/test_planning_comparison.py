@@ -83,7 +83,7 @@ def test_a_search_that_would_not_end_is_not_begun() -> None:
     assert (optimal.figures, optimal.seconds) == (None, None)
     assert optimal.note == "not tried: an einsum has 14 factors, more than 7"
     subset = entry(comparison, "subset", "tensorbp")
-    assert subset.note == "not tried: it is not for an einsum as here, of 14 factors"
+    assert subset.note == "not tried: it is not for this einsum of 14 factors"
     assert entry(comparison, "chain", "tensorbp").figures == comparison.plan.figures
 
 

@@ -180,9 +180,7 @@ class _Query:
             except Exception as error:
                 return Compared(name, source, None, note=f"failed: {reason(error)}")
             if path is None:
-                note = (
-                    f"not tried: it is not for an einsum of {len(network.inputs)} factors as here"
-                )
+                note = f"not tried: it is not for this einsum of {len(network.inputs)} factors"
                 return Compared(name, source, None, note=note)
             contractions[node] = replace(product, path=path)
         took = perf_counter() - start

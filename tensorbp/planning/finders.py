@@ -7,7 +7,7 @@ that any of them, and those of plugins, may compete: the cheapest answer wins.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
@@ -39,11 +39,14 @@ BUILT_IN_FINDERS: dict[str, Finder] = {
 }
 """The finders that come with tensorbp, by name."""
 
+STARTS = 3
+"""How many of the paths that were found are made cheaper part by part."""
+
 
 def best_path(network: Network, first: Path, finders: Mapping[str, Finder] | None = None) -> Path:
     """Return the path with the fewest FLOPs that any finder knows.
 
-    Where the subset programme competes but the network is too large for it, the best path is made
+    Where the subset programme competes but the network is too large for it, the best paths are made
     cheaper part by part.
 
     Args:
@@ -71,7 +74,7 @@ def checked(finders: Mapping[str, Finder]) -> Mapping[str, Finder]:
             f"{{'greedy': opt_einsum.paths.greedy}}; found {type(finders).__name__}"
         )
     for name, finder in finders.items():
-        if not callable(finder) or isinstance(finder, type):
+        if not callable(finder) or isinstance(finder, type) or not isinstance(finder, Hashable):
             raise CompileError(
                 f"finder '{name}' must be a function or a PathOptimizer of opt_einsum; found "
                 f"{finder!r}"
@@ -90,13 +93,12 @@ def _remembered(
     """Return the best path for a network of which a model may have many."""
     network = Network(inputs, output, dict(sizes))
     asked = dict(_worth_asking(network, dict(finders)))
-    best, least = first, network.cost(first)
-    for name, finder in asked.items():
-        path = path_of(finder, network, name)
-        if path is not None and (cost := network.cost(path)) < least:
-            best, least = path, cost
-    is_open = subset in asked.values() and not is_tried_in_full(inputs, output)
-    return improved(network, best) if is_open else best
+    answers = [path_of(finder, network, name) for name, finder in asked.items()]
+    found = dict.fromkeys([first, *[each for each in answers if each is not None]])
+    known = sorted(found, key=network.cost)
+    if subset not in asked.values() or is_tried_in_full(inputs, output):
+        return known[0]
+    return min([improved(network, each) for each in known[:STARTS]], key=network.cost)
 
 
 def _worth_asking(network: Network, finders: Mapping[str, Finder]) -> Iterator[tuple[str, Finder]]:
