@@ -21,6 +21,7 @@ __all__ = [
     "Precision",
     "Seed",
     "Sequence",
+    "Time",
     "Wrt",
 ]
 
@@ -93,3 +94,12 @@ NoCache = Annotated[
     typer.Option("--no-cache", help="Plan anew, and keep nothing on disk."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")]
+Time = Annotated[
+    float | None,
+    typer.Option(
+        "--time",
+        metavar="SECONDS",
+        min=0,
+        help="How long the search may take. By default it makes a fixed number of tries.",
+    ),
+]

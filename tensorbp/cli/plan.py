@@ -20,6 +20,8 @@ from tensorbp.cli.options import (
     Order,
     Output,
     Precision,
+    Seed,
+    Time,
     Wrt,
 )
 from tensorbp.cli.output import check_output, show, write
@@ -46,6 +48,8 @@ def plan(
     dim: Dims = None,
     dtype: Dtype = Precision.DOUBLE,
     order: Order = None,
+    seed: Seed = 0,
+    time: Time = None,
     steps: Annotated[
         bool, typer.Option("--steps", help="Show every step, however many there are.")
     ] = False,
@@ -88,8 +92,13 @@ def plan(
             raise CommandError("--compare shows a table or JSON; leave out --order and --format")
         _compare(model, query, registry, dtype.value, form, output)
         return
-    plain = order.value if order else None
-    made = planned(model, query, registry, not no_cache, dtype=dtype.value, order=plain)
+    options = {
+        "dtype": dtype.value,
+        "order": order.value if order else None,
+        "seed": seed,
+        "seconds": time,
+    }
+    made = planned(model, query, registry, not no_cache, **options)
     if form == TEXT:
         from tensorbp.report.console import paragraphs, words
         from tensorbp.report.plan_text import plan_report
@@ -99,8 +108,12 @@ def plan(
         show(paragraphs(heading, report), output)
     elif form == JSON:
         from tensorbp.planning.plan import json_lines
+        from tensorbp.report.plan_summary import why
 
-        write(json_lines(_document(model, query, registry, made)), output)
+        document = _document(model, query, registry, made)
+        if query.of is not Derivative.VALUE:
+            document["why"] = why(made)
+        write(json_lines(document), output)
     else:
         write(_rendered(registry, form, made), output)
 

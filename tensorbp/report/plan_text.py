@@ -8,7 +8,7 @@ from tensorbp.planning import Plan
 from tensorbp.report.console import paragraphs, plain_text, words
 from tensorbp.report.plan_layers import layer_table
 from tensorbp.report.plan_steps import step_table
-from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table
+from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table, why
 
 __all__ = ["MOST_STEPS", "plan_report", "plan_text"]
 
@@ -26,8 +26,10 @@ def plan_report(plan: Plan, all_steps: bool = False, is_derivative: bool = True)
     """
     is_short = all_steps or len(plan.steps) <= MOST_STEPS
     steps = step_table(plan) if is_short else layer_table(plan)
-    said = sentence(plan) if is_derivative else cost_sentence(plan)
-    return paragraphs(steps, totals_table(plan, is_derivative), words(said, "bold"))
+    totals = totals_table(plan, is_derivative)
+    if not is_derivative:
+        return paragraphs(steps, totals, words(cost_sentence(plan), "bold"))
+    return paragraphs(steps, totals, words(sentence(plan), "bold"), words(why(plan)))
 
 
 def plan_text(plan: Plan) -> str:
