@@ -34,8 +34,7 @@ def counting() -> tuple[Any, Counter[str]]:
 
 
 def operator_of(term: Term[Array]) -> Einsum:
-    dimensions = tuple(factor.dimensions for factor in term.factors)
-    return Einsum(term.coefficient, dimensions, term.output, term.sizes)
+    return Einsum(term.coefficient, term.pattern, term.sizes)
 
 
 def is_a_step(term: Term[Array]) -> bool:

@@ -12,6 +12,7 @@ from command_line import SMALL, invoke
 
 import tensorbp as tb
 from tensorbp.planning import comparison as module
+from tensorbp.planning import finders, planner
 from tensorbp.planning.comparison import OPT_EINSUM_FINDERS, Compared
 from tensorbp.registry import build_registry, hookimpl
 from tensorbp.report.comparison_text import comparison_report
@@ -151,3 +152,25 @@ def test_what_a_comparison_cannot_show_is_refused(small: str, options: tuple[str
     outcome = invoke("plan", small, "--compare", *options)
     assert outcome.code == 2
     assert "--" in outcome.err or "renderer" in outcome.err
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_finder_that_fails_is_a_warning_in_a_line(
+    small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise OSError("no disk")
+
+    monkeypatch.setitem(finders.BUILT_IN_FINDERS, "subset", broken)
+    registry = build_registry(entry_points=False)
+    for each in (finders, planner):
+        monkeypatch.setattr(each, "default_registry", lambda: registry)
+    outcome = invoke("plan", small, "--at", "loss", "--of", "jacobian")
+    assert outcome.code == 0
+    lines = outcome.err.splitlines()
+    assert lines
+    for line in lines:
+        assert line.startswith(
+            "warning: order finder 'subset' of plugin 'tensorbp' gave no path for a network of "
+        )
+        assert line.endswith(" factors: OSError: no disk; the other finders go on")

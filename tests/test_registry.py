@@ -245,6 +245,10 @@ FAULTS = {
         module("x", tensorbp_register_backends=lambda register: register(3, "a backend")),
         "PluginError: 3 is no name for a backend; a name matches [a-z][a-z0-9_-]*",
     ),
+    "a finder that is no function": (
+        module("x", tensorbp_register_path_finders=lambda register: register("fast", "greedy")),
+        "PluginError: path finder 'fast' must be a function, found 'greedy'",
+    ),
     "an operator that is no class": (
         module("x", tensorbp_register_operators=layers(Inner())),
         "PluginError: Inner() is registered as an operator, but is no class",

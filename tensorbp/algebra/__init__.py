@@ -17,6 +17,7 @@ from tensorbp.algebra.merging import collect as collect
 from tensorbp.algebra.merging import compose as compose
 from tensorbp.algebra.merging import dense as dense
 from tensorbp.algebra.merging import merge as merge
+from tensorbp.algebra.pattern import Pattern as Pattern
 from tensorbp.algebra.signature import BoundSignature as BoundSignature
 from tensorbp.algebra.signature import Signature as Signature
 from tensorbp.algebra.term import Factor as Factor

@@ -22,6 +22,7 @@ __all__ = [
     "GroupingConflict",
     "Shape",
     "Unifier",
+    "check_meeting",
     "extent",
     "letter",
     "shape_of",
@@ -35,6 +36,8 @@ class GroupingConflict(ShapeError):  # noqa: N818 - a fact of the algebra, met a
 
 def extent(dimension: Dimension, sizes: Mapping[Axis, int] | Sequence[int]) -> int:
     """Return the size of a dimension: the product of the sizes of its axes."""
+    if len(dimension) == 1:
+        return sizes[dimension[0]]
     return prod([sizes[axis] for axis in dimension])
 
 
@@ -62,6 +65,14 @@ def written(dimensions: Sequence[Dimension]) -> str:
 def shape_of(dimensions: Sequence[Dimension], sizes: Mapping[Axis, int] | Sequence[int]) -> Shape:
     """Return the sizes of several dimensions."""
     return tuple([extent(dimension, sizes) for dimension in dimensions])
+
+
+def check_meeting(one: Shape, other: Shape) -> None:
+    """Raise `ShapeError` unless two shapes that are to be unified are the same."""
+    if one != other:
+        for a, b in zip(one, other, strict=True):
+            if a != b:
+                raise ShapeError(f"a dimension of size {a} meets one of size {b}")
 
 
 class Unifier:
@@ -127,11 +138,7 @@ class Unifier:
             ShapeError: the sizes differ.
             GroupingConflict: the sizes agree but no refinement is common to both.
         """
-        if extent(left, self.sizes) != extent(right, self.sizes):
-            raise ShapeError(
-                f"a dimension of size {extent(left, self.sizes)} meets one of size "
-                f"{extent(right, self.sizes)}"
-            )
+        check_meeting((extent(left, self.sizes),), (extent(right, self.sizes),))
         while True:
             one, other = self.expand(left), self.expand(right)
             while one and other and one[0] == other[0]:

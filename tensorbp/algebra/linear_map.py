@@ -16,7 +16,6 @@ from typing import Any, Generic, TypeVar
 
 from tensorbp.algebra.axes import GroupingConflict, Shape
 from tensorbp.algebra.merging import Total, collect, compose, dense, merge
-from tensorbp.algebra.signature import Signature
 from tensorbp.algebra.term import Factor, Number, Tensor, Term, Value, reciprocal
 from tensorbp.errors import ShapeError
 
@@ -180,12 +179,7 @@ class LinearMap(MapOperations["LinearMap[Value]"], Generic[Value]):
         Raises:
             SignatureError: the signature does not fit the shapes.
         """
-        signature = Signature.parse(spec)
-        bound = signature.bind(tuple(each.shape for each in factors), output, input)
-        paired = [Factor(v, d) for v, d in zip(factors, bound.factors, strict=True)]
-        return LinearMap.of_terms(
-            [Term.of(signature.sign, paired, bound.output, bound.input, bound.sizes)]
-        )
+        return LinearMap.of_terms([Term.from_signature(spec, factors, output, input)])
 
     @staticmethod
     def identity(space: Space) -> LinearMap[Value]:
@@ -341,9 +335,8 @@ class LinearMap(MapOperations["LinearMap[Value]"], Generic[Value]):
                     [
                         Term(
                             term.coefficient,
-                            tuple([Factor(change(f.value), f.dimensions) for f in term.factors]),
-                            term.output,
-                            term.input,
+                            tuple([change(value) for value in term.values]),
+                            term.pattern,
                             term.sizes,
                         )
                         for term in terms

@@ -7,9 +7,11 @@ two batch axes, only the first ties p to q: merged, the map has the axes ``bp/bq
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tensorbp.algebra.axes import Axis, Dimension, GroupingConflict, Unifier
+from tensorbp.algebra.pattern import REMEMBERED, Pattern, rewritten
 from tensorbp.algebra.term import Factor, Term, Value, simplify
 
 __all__ = ["Total", "collect", "compose", "dense", "merge"]
@@ -50,15 +52,10 @@ def _likeness(term: Term[Value]) -> tuple[object, ...]:
 
 def dense(term: Term[Value], total: Total[Value]) -> Term[Value]:
     """Return an equal term with one stored tensor, all its deltas written out."""
-    value = total([Term.of(term.coefficient, term.factors, term.sides, (), term.sizes)])
+    value = total([term.with_sides(term.sides)])
     axes = tuple([(axis,) for axis in range(len(term.sides))])
-    return Term.of(
-        1,
-        [Factor(value, axes)],
-        axes[: len(term.output)],
-        axes[len(term.output) :],
-        dict(enumerate(value.shape)),
-    )
+    split = len(term.output)
+    return Term.of(1, [Factor(value, axes)], axes[:split], axes[split:], value.shape)
 
 
 def compose(left: Term[Value], right: Term[Value], total: Total[Value] | None) -> Term[Value]:
@@ -88,35 +85,54 @@ def merge(terms: Sequence[Term[Value]], total: Total[Value]) -> Term[Value]:
         terms = _commonly_grouped(terms)
     except GroupingConflict:
         terms = _commonly_grouped([dense(term, total) for term in terms])
-    classes = _common_classes(terms)
-    present = [labels for labels in classes if not _is_absent(labels, classes, terms)]
+    first = terms[0]
+    if len(terms) == 1 and not first.values:
+        return first
+    merged = _merged(tuple([term.pattern for term in terms]))
+    sizes = tuple([first.sizes[axis] for axis in merged.axes])
+    if not merged.pattern.factors:
+        return Term(simplify(sum(term.coefficient for term in terms)), (), merged.pattern, sizes)
+    tensors = [term.with_sides(kept) for term, kept in zip(terms, merged.kept, strict=True)]
+    return Term(1, (total(tensors),), merged.pattern, sizes)
+
+
+@dataclass(frozen=True)
+class _Merged:
+    """What a sum of terms becomes.
+
+    Attributes:
+        pattern: the pattern of the sum, with at most one factor.
+        axes: for each of its axes the one of the first term.
+        kept: for each term, the dimensions of it that the factor has.
+    """
+
+    pattern: Pattern
+    axes: tuple[Axis, ...]
+    kept: tuple[tuple[Dimension, ...], ...]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _merged(patterns: tuple[Pattern, ...]) -> _Merged:
+    """Return what a sum of terms with these patterns, whose sides are grouped alike, becomes."""
+    classes = _common_classes(patterns)
+    present = [labels for labels in classes if not _is_absent(labels, classes, patterns)]
     number = {labels: axis for axis, labels in enumerate(classes)}
-    sides = _as_classes(terms, number)
-    split = len(terms[0].output)
-    sizes = {axis: terms[0].sizes[labels[0]] for labels, axis in number.items()}
-    if len(terms) == 1 and not terms[0].factors:
-        return terms[0]
-    tensors = [
-        Term.of(
-            term.coefficient,
-            term.factors,
-            [(labels[k],) for labels in present],
-            (),
-            term.sizes,
-        )
-        for k, term in enumerate(terms)
-    ]
-    if not present and not any(term.factors for term in terms):
-        coefficient = simplify(sum(term.coefficient for term in terms))
-        return Term.of(coefficient, (), sides[:split], sides[split:], sizes)
-    factor = Factor(total(tensors), tuple([(number[labels],) for labels in present]))
-    return Term.of(1, [factor], sides[:split], sides[split:], sizes)
+    sides = _as_classes(patterns, number)
+    split = len(patterns[0].output)
+    has_factor = bool(present) or any(pattern.factors for pattern in patterns)
+    factors = (tuple([(number[labels],) for labels in present]),) if has_factor else ()
+    new = rewritten(factors, sides[:split], sides[split:])
+    return _Merged(
+        new.pattern,
+        tuple([classes[axis][0] for axis in new.axes]),
+        tuple([tuple([(labels[k],) for labels in present]) for k in range(len(patterns))]),
+    )
 
 
 def _commonly_grouped(terms: Sequence[Term[Value]]) -> list[Term[Value]]:
     """Split axes until every side's dimensions are the same products in all terms."""
     grouped = list(terms)
-    if all(len(side) == 1 for term in grouped for side in term.sides):
+    if all(term.pattern.has_plain_sides for term in grouped):
         return grouped
     template = [_sizes(side, grouped[0]) for side in grouped[0].sides]
     while True:
@@ -141,23 +157,25 @@ Labels = tuple[Axis, ...]
 """The axes that one position of the sides has, term by term."""
 
 
-def _common_classes(terms: Sequence[Term[Value]]) -> list[Labels]:
+def _common_classes(patterns: Sequence[Pattern]) -> list[Labels]:
     """Return the positions of the sides, those that all terms identify being one."""
-    flat = [[axis for side in term.sides for axis in side] for term in terms]
+    flat = [[axis for side in pattern.sides for axis in side] for pattern in patterns]
     return list(dict.fromkeys(zip(*flat, strict=True)))
 
 
-def _is_absent(labels: Labels, classes: Sequence[Labels], terms: Sequence[Term[Value]]) -> bool:
+def _is_absent(labels: Labels, classes: Sequence[Labels], patterns: Sequence[Pattern]) -> bool:
     """Say whether all terms are constant along these positions, with no further delta."""
-    for k, (axis, term) in enumerate(zip(labels, terms, strict=True)):
-        if axis in term.factor_axes or sum(other[k] == axis for other in classes) > 1:
+    for k, (axis, pattern) in enumerate(zip(labels, patterns, strict=True)):
+        if axis in pattern.factor_axes or sum(other[k] == axis for other in classes) > 1:
             return False
     return True
 
 
-def _as_classes(terms: Sequence[Term[Value]], number: dict[Labels, int]) -> list[Dimension]:
+def _as_classes(patterns: Sequence[Pattern], number: dict[Labels, int]) -> tuple[Dimension, ...]:
     """Return the sides with each position replaced by the number of its class."""
-    return [
-        tuple([number[labels] for labels in zip(*dimensions, strict=True)])
-        for dimensions in zip(*[term.sides for term in terms], strict=True)
-    ]
+    return tuple(
+        [
+            tuple([number[labels] for labels in zip(*dimensions, strict=True)])
+            for dimensions in zip(*[pattern.sides for pattern in patterns], strict=True)
+        ]
+    )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -52,7 +53,9 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
         settings = getattr(kwargs["context"], "obj", None) or Settings()
         as_json = bool(kwargs.get("json"))
         try:
-            return command(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return command(*args, **kwargs)
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except (TensorbpError, OSError, MemoryError) as error:
@@ -67,6 +70,13 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             raise typer.Exit(BUG) from None
 
     return reporting
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Write a warning in a line, without the place in our source that it comes from."""
+    from tensorbp.report.console import clean
+
+    typer.echo(f"warning: {clean(str(message))}", err=True)
 
 
 def _message(error: TensorbpError | OSError | MemoryError) -> str:

@@ -44,7 +44,7 @@ def planned(
         query: what is asked.
         registry: where the layers are looked up.
         is_cached: whether the cache is read and written.
-        **options: those of `tensorbp.plan`, as plain data.
+        **options: those of `tensorbp.plan`, as plain data; none, zero and false are the defaults.
 
     Raises:
         CompileError: there is no such plan.
@@ -70,7 +70,9 @@ def _path(model: Model, query: Query, registry: Registry, options: dict[str, Any
     code = _code(registry)
     if folder is None or code is None:
         return None
-    asked = [structure(model), query.of.value, query.at, list(query.sources), options, code]
+    # one command has options that another does not: none is as good as its default
+    chosen = {name: value for name, value in options.items() if value}
+    asked = [structure(model), query.of.value, query.at, list(query.sources), chosen, code]
     return folder / f"{sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}.json"
 
 

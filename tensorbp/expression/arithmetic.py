@@ -7,7 +7,7 @@ of its own is the sum.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 from typing import ClassVar
@@ -83,7 +83,7 @@ def linear_combination(
         return constant(0, pairs[0][1].shape)
     if len(kept) == 1:
         ((value, number),) = kept.items()
-        return _scaled(number, value, keeps)
+        return value if number == 1 and not is_view(value) else _scaled(number, value, keeps)
     return Expression.of(Add(tuple(kept.values())), *kept)
 
 
@@ -91,7 +91,7 @@ def _unscaled(number: Number, value: Expression, keeps: Keeps) -> tuple[Number, 
     """Move the coefficient of a scaled view in front."""
     operator = value.operator
     if is_view(value) and isinstance(operator, Einsum) and operator.coefficient not in (0, 1):
-        unscaled = Term(1, term_of(value).factors, operator.output, (), operator.sizes)
+        unscaled = replace(term_of(value), coefficient=1)
         return number * operator.coefficient, contract(unscaled, keeps)
     return number, value
 

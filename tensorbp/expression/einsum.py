@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tensorbp.algebra import (
+    Axis,
     Dimension,
     Factor,
     GroupingConflict,
     Number,
+    Pattern,
     Shape,
-    Signature,
     Term,
     shape_of,
     simplify,
@@ -52,45 +53,48 @@ class Einsum:
 
     Attributes:
         coefficient: the number in front.
-        factors: the dimensions of each operand.
-        output: the dimensions of the result.
+        pattern: the dimensions of each operand, and of the result.
         sizes: the size of axis k at position k.
     """
 
     name: ClassVar[str] = "einsum"
 
     coefficient: Number
-    factors: tuple[tuple[Dimension, ...], ...]
-    output: tuple[Dimension, ...]
+    pattern: Pattern
     sizes: tuple[int, ...]
 
     def shape(self, *shapes: Shape) -> Shape:
         """Return the shape of the result."""
         del shapes
-        return shape_of(self.output, self.sizes)
+        return shape_of(self.pattern.output, self.sizes)
 
     @property
-    def summed(self) -> frozenset[int]:
+    def factors(self) -> tuple[tuple[Dimension, ...], ...]:
+        """The dimensions of each operand."""
+        return self.pattern.factors
+
+    @property
+    def output(self) -> tuple[Dimension, ...]:
+        """The dimensions of the result."""
+        return self.pattern.output
+
+    @property
+    def summed(self) -> frozenset[Axis]:
         """The axes that are summed over."""
-        kept = {axis for dimension in self.output for axis in dimension}
-        return frozenset(range(len(self.sizes))) - kept
+        return self.pattern.summed
 
 
 def term_of(node: Expression) -> Term[Expression]:
     """Return an einsum node as a term without input side."""
     operator = node.operator
     assert isinstance(operator, Einsum)
-    factors = [
-        Factor(value, dimensions)
-        for value, dimensions in zip(node.operands, operator.factors, strict=True)
-    ]
-    return Term(operator.coefficient, tuple(factors), operator.output, (), operator.sizes)
+    return Term(operator.coefficient, node.operands, operator.pattern, operator.sizes)
 
 
 def is_view(node: Expression) -> bool:
     """Say whether a node only rearranges, repeats or scales the numbers of one operand or none."""
     operator = node.operator
-    return isinstance(operator, Einsum) and len(node.operands) < 2 and not operator.summed
+    return len(node.operands) < 2 and isinstance(operator, Einsum) and not operator.pattern.summed
 
 
 Keeps = Callable[[Expression], bool]
@@ -128,31 +132,22 @@ def contract(term: Term[Expression], keeps: Keeps = keeps_none) -> Expression:
     term = idempotent(absorb_views(term, keeps))
     if term.coefficient == 0:
         term = Term.of(0, (), term.output, (), term.sizes)
-    flat = [axis for dimension in term.output for axis in dimension]
-    if len(set(flat)) < len(flat) and (len(term.factors) > 1 or term.factor_axes - set(flat)):
-        kept = [(axis,) for axis in dict.fromkeys(flat) if axis in term.factor_axes]
-        inner = contract(Term.of(term.coefficient, term.factors, kept, (), term.sizes), keeps)
-        term = Term.of(1, [Factor(inner, tuple(kept))], term.output, (), term.sizes)
-    if len(term.factors) == 1 and term.coefficient == 1:
-        (factor,) = term.factors
-        if factor.dimensions == term.output and len(set(flat)) == len(flat):
-            return factor.value
-    return Expression.of(
-        Einsum(
-            term.coefficient,
-            tuple([factor.dimensions for factor in term.factors]),
-            term.output,
-            term.sizes,
-        ),
-        *[factor.value for factor in term.factors],
-    )
+    pattern = term.pattern
+    if pattern.has_delta and (len(term.values) > 1 or pattern.summed):
+        axes = dict.fromkeys(pattern.output_axes)
+        kept = tuple([(axis,) for axis in axes if axis in pattern.factor_axes])
+        inner = contract(term.with_sides(kept), keeps)
+        term = Term.of(1, [Factor(inner, kept)], term.output, (), term.sizes)
+    if term.coefficient == 1 and term.pattern.is_identity:
+        return term.values[0]
+    return Expression.of(Einsum(term.coefficient, term.pattern, term.sizes), *term.values)
 
 
 def absorb_views(term: Term[Expression], keeps: Keeps = keeps_none) -> Term[Expression]:
     """Replace each factor that is a view, and not to be kept, by what it views."""
     position = 0
-    while position < len(term.factors):
-        value = term.factors[position].value
+    while position < len(term.values):
+        value = term.values[position]
         if is_view(value) and not keeps(value):
             try:
                 term = term.inlined(position, term_of(value))
@@ -172,7 +167,7 @@ def constant(number: Number, shape: Shape = ()) -> Expression:
     (3,)
     """
     axes = tuple([(axis,) for axis in range(len(shape))])
-    return Expression.of(Einsum(simplify(number), (), axes, tuple(shape)))
+    return Expression.of(Einsum(simplify(number), Pattern((), axes), tuple(shape)))
 
 
 def einsum(spec: str, *operands: Expression) -> Expression:
@@ -191,13 +186,9 @@ def einsum(spec: str, *operands: Expression) -> Expression:
     Raises:
         SignatureError: the spec cannot be read or does not fit the operands.
     """
-    signature = Signature.parse(spec)
     if "/" in spec:
         raise SignatureError(f"einsum '{spec}' gives a tensor: there is no '/' in it")
-    operands = tuple(as_expression(each) for each in operands)
-    bound = signature.bind(tuple(each.shape for each in operands))
-    factors = [Factor(v, d) for v, d in zip(operands, bound.factors, strict=True)]
-    return product(Term.of(signature.sign, factors, bound.output, (), bound.sizes))
+    return product(Term.from_signature(spec, [as_expression(each) for each in operands]))
 
 
 def jacobian_of_operand(node: Expression, position: int) -> Term[Expression]:
@@ -206,8 +197,4 @@ def jacobian_of_operand(node: Expression, position: int) -> Term[Expression]:
     ∂y/∂x_p: what is left of the product when x_p is taken away, from the axes of x_p to those of
     the output.
     """
-    term = term_of(node)
-    rest = term.factors[:position] + term.factors[position + 1 :]
-    return Term.of(
-        term.coefficient, rest, term.output, term.factors[position].dimensions, term.sizes
-    )
+    return term_of(node).derivative(position)

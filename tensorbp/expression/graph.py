@@ -11,7 +11,15 @@ from tensorbp.expression.node import Expression
 Wanted = Expression | MapExpression
 """What a query may ask for."""
 
-__all__ = ["Wanted", "between", "dependencies", "maps_of", "topological_order", "variables"]
+__all__ = [
+    "Wanted",
+    "between",
+    "dependencies",
+    "each_map_once",
+    "maps_of",
+    "topological_order",
+    "variables",
+]
 
 
 def dependencies(node: Expression) -> Sequence[Expression]:
@@ -31,25 +39,25 @@ def topological_order(
         roots: where the walk starts.
         needs: what a node is made of; by default its operands, and what its map is made of.
     """
-    needs = needs or _each_map_once()
+    needs = needs or each_map_once()
     order: list[Expression] = []
     done: set[Expression] = set()
     for root in roots:
-        pending = [(root, False)]
+        pending = [root]
         while pending:
-            node, is_ready = pending.pop()
-            if node in done:
+            node = pending[-1]
+            missing = [] if node in done else [each for each in needs(node) if each not in done]
+            if missing:
+                pending += reversed(missing)
                 continue
-            if is_ready:
+            pending.pop()
+            if node not in done:
                 done.add(node)
                 order.append(node)
-                continue
-            pending.append((node, True))
-            pending.extend((each, False) for each in reversed(needs(node)) if each not in done)
     return order
 
 
-def _each_map_once() -> Callable[[Expression], Sequence[Expression]]:
+def each_map_once() -> Callable[[Expression], Sequence[Expression]]:
     """Return `dependencies`, but empty for a map that has been walked through already.
 
     The gradients of a model are the entries of one map: walking through its sources for each of
@@ -58,11 +66,13 @@ def _each_map_once() -> Callable[[Expression], Sequence[Expression]]:
     walked: set[MapExpression] = set()
 
     def needs(node: Expression) -> Sequence[Expression]:
-        if isinstance(node.operator, Entries):
-            if node.operator.map in walked:
-                return ()
-            walked.add(node.operator.map)
-        return dependencies(node)
+        operator = node.operator
+        if not isinstance(operator, Entries):
+            return node.operands
+        if operator.map in walked:
+            return ()
+        walked.add(operator.map)
+        return operator.map.dependencies
 
     return needs
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tensorbp.algebra import Factor, LinearMap, Number, Shape, Term, simplify
+from tensorbp.algebra import Number, Shape, Term
 from tensorbp.errors import LayerError
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum, jacobian_of_operand
@@ -116,16 +116,11 @@ def _bound(
     """Give the declared signatures the shapes of a node."""
     terms = []
     for number, spec, factors in declared:
-        bound: LinearMap[Expression] = LinearMap.from_signature(
-            spec,
-            *[resolver.expression(factor) for factor in factors],
-            output=node.shape,
-            input=operand.shape,
-        )
-        for term in bound.terms:
-            absorbed = resolver.absorbed(term)
-            if absorbed.coefficient != 0:
-                terms.append(absorbed.scaled(simplify(number)))
+        resolved = [resolver.expression(factor) for factor in factors]
+        term = Term.from_signature(spec, resolved, node.shape, operand.shape)
+        absorbed = resolver.absorbed(term)
+        if absorbed.coefficient != 0:
+            terms.append(absorbed.scaled(number))
     return tuple(terms)
 
 
@@ -209,9 +204,8 @@ def _of_explicit(wanted: Explicit, resolver: Resolver) -> LinearizedGraph:
         resolved = [
             Term(
                 term.coefficient,
-                tuple([Factor(resolver.expression(f.value), f.dimensions) for f in term.factors]),
-                term.output,
-                term.input,
+                tuple([resolver.expression(value) for value in term.values]),
+                term.pattern,
                 term.sizes,
             )
             for term in terms

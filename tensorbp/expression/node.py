@@ -89,6 +89,10 @@ class Expression:
             node.serial = next(Expression._serials)
             return Expression._interned.setdefault(key, node)
 
+    def over(self, operands: tuple[Expression, ...]) -> Expression:
+        """Return what is applied here, applied to other operands."""
+        return self if operands == self.operands else Expression.of(self.operator, *operands)
+
     @property
     def size(self) -> int:
         """How many numbers the value holds."""

@@ -114,15 +114,14 @@ class Resolution:
         operator = node.operator
         if isinstance(operator, Entries):
             return self._entries(operator, node)
-        operands = [self._resolved[each] for each in node.operands]
-        if not operands:
+        if not node.operands:
             return node
-        resolved = Expression.of(operator, *operands)
+        resolved = node.over(tuple([self._resolved[each] for each in node.operands]))
         is_source = node in self._sources
         if isinstance(operator, Einsum) and not is_source:
             resolved = contract(term_of(resolved), self._kept.__contains__)
         elif isinstance(operator, Add) and not is_source:
-            pairs = list(zip(operator.coefficients, operands, strict=True))
+            pairs = list(zip(operator.coefficients, resolved.operands, strict=True))
             resolved = linear_combination(pairs, self._kept.__contains__)
         if node in self.labels:
             self.labels.setdefault(resolved, self.labels[node])
@@ -131,7 +130,7 @@ class Resolution:
     def _entries(self, entries: Entries, node: Expression) -> Expression:
         if entries.form == "dense":
             block = self._eliminated(entries.map, only_diagonal=False).block(*entries.block)
-            tensors = [Term.of(t.coefficient, t.factors, t.sides, (), t.sizes) for t in block.terms]
+            tensors = [t.with_sides(t.sides) for t in block.terms]
         else:
             square = self._eliminated(entries.map, only_diagonal=True)
             if entries.form == "trace":
@@ -177,7 +176,7 @@ def _ordered(term: Term[Expression]) -> Term[Expression]:
 
     A map and its transpose lead to the same pair, from either side; in one order it is one node.
     """
-    if len(term.factors) != 2 or term.factors[0].value.serial <= term.factors[1].value.serial:
+    if len(term.values) != 2 or term.values[0].serial <= term.values[1].serial:
         return term
     return Term.of(term.coefficient, term.factors[::-1], term.output, term.input, term.sizes)
 

@@ -27,6 +27,7 @@ __all__ = [
     "Outside",
     "Selection",
     "determined_by",
+    "has_selections",
     "idempotent",
     "merged_beside",
     "numbers_held",
@@ -154,6 +155,11 @@ def _selects(value: Expression) -> bool:
     return getattr(value.operator, "selects", False)
 
 
+def has_selections(term: Term[Expression]) -> bool:
+    """Say whether there is a selection among the factors of a product."""
+    return any(map(_selects, term.values))
+
+
 def determined_by(factor: Factor[Expression]) -> Dimension:
     """Return the axes of a factor that its other axes determine; none if it is no selection.
 
@@ -170,11 +176,13 @@ def idempotent(term: Term[Expression]) -> Term[Expression]:
 
     S[d, i] S[d, j] = S[d, i] δ_ij: one of the two goes, and the delta ties i to j.
     """
+    if not has_selections(term):
+        return term
     seen: dict[tuple[Expression, tuple[Dimension, ...]], Dimension] = {}
-    for position, factor in enumerate(term.factors):
-        if _selects(factor.value):
-            *others, determined = factor.dimensions
-            known = seen.setdefault((factor.value, tuple(others)), determined)
+    for position, value in enumerate(term.values):
+        if _selects(value):
+            *others, determined = term.pattern.factors[position]
+            known = seen.setdefault((value, tuple(others)), determined)
             if known is not determined:
                 return idempotent(term.without(position, known))
     return term
@@ -207,6 +215,8 @@ def merged_beside(terms: Sequence[Term[Expression]], total: Total[Expression]) -
 
 def _ties(term: Term[Expression]) -> list[Factor[Expression]]:
     """Return the selections that tie an axis of one side to an axis of the other."""
+    if not has_selections(term):
+        return []
     output = {axis for dimension in term.output for axis in dimension}
     input_ = {axis for dimension in term.input for axis in dimension}
     sides = (output - input_, input_ - output)

@@ -46,8 +46,7 @@ def is_free(node: Expression) -> bool:
     operator = node.operator
     if not (isinstance(operator, Einsum) and is_view(node)):
         return False
-    flat = [axis for dimension in operator.output for axis in dimension]
-    writes_delta = len(set(flat)) < len(flat)
+    writes_delta = operator.pattern.has_delta
     return not writes_delta and (not node.operands or operator.coefficient == 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush, nsmallest
+from heapq import heappop, heappush, nsmallest
 from random import Random
 from time import perf_counter
 
@@ -92,7 +92,7 @@ def greedy_path(
     """
     contraction = _Greedy(network, weight, temperature, random)
     while contraction.heap:
-        _, left, right = heappop(contraction.heap)
+        _, right, left = heappop(contraction.heap)
         if left in contraction.tensors and right in contraction.tensors:
             contraction.join(left, right)
     while len(contraction.tensors) > 1:
@@ -120,16 +120,17 @@ class _Greedy:
         self.weight, self.temperature, self.random = weight, temperature, random
         self.tensors: dict[int, frozenset[Axis]] = {}
         self.holders: dict[Axis, dict[int, None]] = {}
+        self.heap: list[tuple[float, int, int]] = []
         self.pairs: list[tuple[int, int]] = []
-        for number, axes in enumerate(network.summed_beforehand()):
+        summed = network.summed_beforehand()
+        # what all have, like a batch, is summed by the last contraction, if at all
+        self.lasting = network.output.union(frozenset.intersection(*summed))
+        for number, axes in enumerate(summed):
             self._add(number, axes)
-        self.heap = [
-            self._candidate(number, other)
-            for number in self.tensors
-            for other in self._neighbours(number)
-            if number < other
-        ]
-        heapify(self.heap)
+        for number in self.tensors:
+            for other in self._neighbours(number):
+                if number < other:
+                    heappush(self.heap, self._candidate(number, other))
 
     def join(self, left: int, right: int) -> None:
         """Contract a pair, and see with what the result may be contracted."""
@@ -144,14 +145,18 @@ class _Greedy:
             heappush(self.heap, self._candidate(other, result))
 
     def _add(self, number: int, axes: frozenset[Axis]) -> None:
+        alike = next((each for each, other in self.tensors.items() if other == axes), None)
+        if alike is not None:
+            # a product number by number costs next to nothing, and leaves one tensor less
+            heappush(self.heap, (-math.inf, number, alike))
         self.tensors[number] = axes
         for axis in axes:
             self.holders.setdefault(axis, {})[number] = None
 
     def _neighbours(self, number: int) -> list[int]:
-        """Return the tensors that share an axis: all, or enough of those that share a rare one."""
+        """Return those that share an axis to be summed: all, or enough that share a rare one."""
         found: dict[int, None] = {}
-        holders = [self.holders[axis] for axis in self.tensors[number]]
+        holders = [self.holders[axis] for axis in self.tensors[number] - self.lasting]
         for each in sorted(holders, key=lambda held: (len(held), list(held))):
             if len(found) > MOST_NEIGHBOURS:
                 break
@@ -175,7 +180,7 @@ class _Greedy:
             volume(self.tensors[left]) + volume(self.tensors[right])
         )
         if self.random is None:
-            return gained, left, right
+            return gained, right, left
         noise = -math.log(-math.log(self.random.uniform(1e-12, 1 - 1e-12)))
         size = math.copysign(math.log1p(abs(gained)), gained)
-        return size - self.temperature * noise, left, right
+        return size - self.temperature * noise, right, left

@@ -1,9 +1,9 @@
 """Making a path cheaper part by part: its tree of contractions is re-planned where it is dear.
 
-Two neighbourhoods take turns until neither finds anything. All orders of a part of the tree with a
-few tensors, as in the reconfiguration of subtrees of Gray and Kourtis, "Hyper-optimized tensor
-network contraction", 2021. And all trees over the factors in the order in which the tree has them,
-among which the tree itself is.
+Three neighbourhoods take turns until none finds anything: all orders of a part of the tree with a
+few tensors that reaches along what is dear, as in the reconfiguration of subtrees of Gray and
+Kourtis, "Hyper-optimized tensor network contraction", 2021; all trees over the factors in the order
+in which the tree has them, among which the tree itself is; and parts that are as deep on all sides.
 """
 
 from __future__ import annotations
@@ -31,18 +31,21 @@ def improved(network: Network, path: Path, parts: int = MOST_PARTS) -> Path:
         path: any path for it.
         parts: how many parts are tried at most; the work grows with it, and no clock is read.
     """
-    least = network.cost(path)
+    least, is_by_cost = network.cost(path), True
     while True:
         tree = _Tree(network, path)
-        parts -= tree.improve(parts)
+        parts -= tree.improve(parts, is_by_cost)
         candidates = [tree.path()]
-        if len(network.inputs) <= INTERVAL_LIMIT:
+        if is_by_cost and len(network.inputs) <= INTERVAL_LIMIT:
             candidates.append(_over_its_own_order(network, candidates[0]))
         best = min(candidates, key=network.cost)
         cost = network.cost(best)
-        if cost >= least:
+        if cost < least:
+            path, least, is_by_cost = best, cost, True
+        elif is_by_cost:
+            is_by_cost = False
+        else:
             return path
-        path, least = best, cost
 
 
 def _over_its_own_order(network: Network, path: Path) -> Path:
@@ -109,18 +112,19 @@ class _Tree:
             number[each] = len(number)
         return tuple(pairs)
 
-    def improve(self, most: int) -> int:
+    def improve(self, most: int, is_by_cost: bool) -> int:
         """Re-plan parts, the dear ones first, until none gets cheaper; return how many were tried.
 
         Args:
             most: how many parts are tried at most.
+            is_by_cost: whether parts reach along what is dear, or as deep on all sides.
         """
         tried: set[frozenset[int]] = set()
         was_cheaper = True
         while was_cheaper:
             was_cheaper = False
             for root in sorted(self.children, key=lambda each: self.costs[each], reverse=True):
-                part = self._part(root) if root in self.children else []
+                part = self._part(root, is_by_cost) if root in self.children else []
                 if len(part) < 3 or frozenset(part) in tried:
                     continue
                 if len(tried) == most:
@@ -135,16 +139,16 @@ class _Tree:
         self.axes[number], self.children[number], self.costs[number] = kept, pair, cost
         return number
 
-    def _part(self, root: int) -> list[int]:
-        """Return the tensors of which a part is made; the dearest are taken apart first."""
+    def _part(self, root: int, is_by_cost: bool) -> list[int]:
+        """Return the tensors of which a part is made; the dearest or the first are taken apart."""
         part = list(self.children[root])
         while len(part) < PART:
             inside = [each for each in part if each in self.children]
             if not inside:
                 break
-            dearest = max(inside, key=lambda each: self.costs[each])
-            part.remove(dearest)
-            part += self.children[dearest]
+            chosen = max(inside, key=lambda each: self.costs[each]) if is_by_cost else inside[0]
+            part.remove(chosen)
+            part += self.children[chosen]
         return part
 
     def _replan(self, root: int, part: list[int]) -> bool:

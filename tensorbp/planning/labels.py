@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tensorbp.expression.einsum import is_view
-from tensorbp.expression.graph import dependencies
+from tensorbp.expression.graph import dependencies, each_map_once
 from tensorbp.expression.node import Expression
 
 __all__ = ["spread"]
@@ -20,18 +20,18 @@ def spread(labels: Mapping[Expression, str], nodes: Sequence[Expression]) -> dic
         labels: the labels that are known.
         nodes: the nodes in topological order.
     """
-    readers: dict[Expression, list[Expression]] = {}
-    for node in nodes:
-        for operand in dependencies(node):
-            readers.setdefault(operand, []).append(node)
     complete = dict(labels)
+    of_reader: dict[Expression, str] = {}
     for node in reversed(nodes):
-        if node not in complete:
-            found = [complete[each] for each in readers.get(node, ()) if each in complete]
-            if found:
-                complete[node] = found[0]
+        if node not in complete and node in of_reader:
+            complete[node] = of_reader[node]
+        if node in complete:
+            # the first reader is the last one to be met here
+            of_reader |= dict.fromkeys(dependencies(node), complete[node])
+    needs = each_map_once()
+    read = {operand for node in nodes for operand in needs(node)}
     for node in nodes:
-        if node not in complete and node not in readers and is_view(node):
+        if node not in complete and node not in read and is_view(node):
             found = [complete[each] for each in dependencies(node) if each in complete]
             if found:
                 complete[node] = found[0]

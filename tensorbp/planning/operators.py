@@ -12,7 +12,7 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
-from tensorbp.algebra import Dimension, Shape, shape_of
+from tensorbp.algebra import Dimension, Pattern, Shape, shape_of
 from tensorbp.errors import PlanError, TensorbpError
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
@@ -204,7 +204,7 @@ def _einsum(part: Located, shapes: Sequence[Shape], registry: Registry) -> Einsu
     check_axes(part, (*factors, output), sizes)
     for each, factor, shape in zip(part["factors"], factors, shapes, strict=True):
         check_dimensions(each, factor, sizes, shape)
-    return Einsum(part["coefficient"].number(), factors, output, sizes)
+    return Einsum(part["coefficient"].number(), Pattern(factors, output), sizes)
 
 
 def _add(part: Located, shapes: Sequence[Shape], registry: Registry) -> Add:

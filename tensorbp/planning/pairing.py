@@ -13,8 +13,8 @@ from tensorbp.algebra import Axis, Factor, Number, Term
 from tensorbp.expression.einsum import absorb_views, contract
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import determined_by
 from tensorbp.planning.fusion import Contraction
-from tensorbp.planning.network import Network, SelectionAxes
 from tensorbp.planning.selecting import gathered, joined, selecting_operand
 from tensorbp.planning.sharing import Key, Leaves, intermediate_key
 
@@ -58,8 +58,7 @@ class _Pairing:
         if contraction is not None:
             result = self._contract(contraction, label)
         else:
-            operands = [self.rewritten[each] for each in node.operands]
-            result = Expression.of(node.operator, *operands) if operands else node
+            result = node.over(tuple([self.rewritten[each] for each in node.operands]))
         self.rewritten[node] = result
         self._label(result, label)
 
@@ -69,44 +68,36 @@ class _Pairing:
 
     def _contract(self, contraction: Contraction, label: str | None) -> Expression:
         term = contraction.term
+        values = tuple([self.rewritten[each] for each in term.values])
+        if len(values) == 1:
+            return _node(Term(term.coefficient, values, term.pattern, term.sizes))
+        uses = list(term.pattern.uses)
         tensors = [
-            _Tensor.of(self.rewritten[factor.value], factor, k, origin)
-            for k, (factor, origin) in enumerate(
-                zip(term.factors, contraction.origins, strict=True)
+            self._presummed(_Tensor.of(value, factor, k, origin), uses, term)
+            for k, (value, factor, origin) in enumerate(
+                zip(values, term.factors, contraction.origins, strict=True)
             )
         ]
-        if len(tensors) == 1:
-            only = Factor(tensors[0].value, term.factors[0].dimensions)
-            return _node(Term.of(term.coefficient, [only], term.output, (), term.sizes))
-        network = Network.of(term)
-        uses = [0] * len(term.sizes)
-        for axes in (*network.inputs, network.output):
-            for axis in axes:
-                uses[axis] += 1
-        tensors = [
-            each if isinstance(axes, SelectionAxes) else self._presummed(each, uses, term)
-            for each, axes in zip(tensors, network.inputs, strict=True)
-        ]
         last = len(contraction.path) - 1
-        output = dict.fromkeys([axis for dimension in term.output for axis in dimension])
-        order = [axis for axis in output if axis in term.factor_axes]
         for k, (left, right) in enumerate(contraction.path):
             a, b = tensors[left], tensors[right]
-            for axis in set(a.axes) & set(b.axes):
-                uses[axis] -= 1
+            for axis in a.axes:
+                if axis in b.axes:
+                    uses[axis] -= 1
             if k == last:
+                axes = dict.fromkeys(term.pattern.output_axes)
+                order = [axis for axis in axes if axis in term.pattern.factor_axes]
                 joined = self._joined(a, b, uses, term, order, term.coefficient)
             else:
                 joined = self._joined(a, b, uses, term)
             self._label(joined.value, self._given_labels.get(joined.origin[-1], label))
             tensors.append(joined)
-        final = tensors[-1].factor
-        return contract(Term.of(1, [final], term.output, (), term.sizes))
+        return contract(Term.of(1, [tensors[-1].factor], term.output, (), term.sizes))
 
     def _presummed(self, tensor: _Tensor, uses: Sequence[int], term: Term[Expression]) -> _Tensor:
-        """Sum over the axes that one factor alone has."""
+        """Sum over the axes that one factor alone has, unless it is a selection."""
         kept = tuple([axis for axis in tensor.axes if uses[axis] > 1])
-        if set(kept) == set(tensor.axes):
+        if len(kept) == len(tensor.axes) or determined_by(tensor.factor):
             return tensor
         output = [(axis,) for axis in kept]
         value = contract(Term.of(1, [tensor.factor], output, (), term.sizes))
@@ -188,7 +179,7 @@ def _summed_apart(term: Term[Expression]) -> Term[Expression]:
 
     A view that repeated a tensor along such an axis has been absorbed.
     """
-    if len(term.factors) < 2:
+    if len(term.values) < 2 or 1 not in term.pattern.uses:
         return term
     needed = {axis for dimension in term.output for axis in dimension}
     factors = []

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import IO, Any, NoReturn, cast
 
-from tensorbp.algebra import Block, Factor, Shape, Space, Term
+from tensorbp.algebra import Block, Pattern, Shape, Space, Term
 from tensorbp.errors import PlanError
 from tensorbp.expression.leaves import Kind, variable
 from tensorbp.expression.node import Expression, Operator
@@ -247,8 +247,8 @@ class _Reading:
             check_dimensions(part["factors"], each, sizes, value.shape)
         check_dimensions(part["output"], output, sizes, sides[0])
         check_dimensions(part["input"], input, sizes, sides[1])
-        factors = [Factor(value, each) for value, each in zip(values, dimensions, strict=True)]
-        return Term(part["coefficient"].number(), tuple(factors), output, input, sizes)
+        pattern = Pattern(tuple(dimensions), output, input)
+        return Term(part["coefficient"].number(), tuple(values), pattern, sizes)
 
     def _value(self, part: Located) -> PlannedValue | PlannedSelection:
         if not isinstance(part.value, dict):

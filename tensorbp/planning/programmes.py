@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost
+from tensorbp.planning.network import Network, SelectionAxes, contraction_cost, moves_of
 from tensorbp.planning.paths import linear, pairs_of_tree
 from tensorbp.planning.subsets import SubsetProgramme, has_few_axes
 
@@ -42,85 +42,38 @@ def subset(
     if len(inputs) > NARROW_LIMIT or memory_limit is not None:
         largest = math.inf if memory_limit is None else memory_limit
         halves = SubsetProgramme(inputs, output, sizes, largest).halves()
-        whole = (1 << len(inputs)) - 1
-        return linear(pairs_of_tree(len(inputs), whole, lambda m: (halves[m], m ^ halves[m])))
-    masks = Masks(inputs, output, sizes)
-    count = len(inputs)
-    everything = (1 << count) - 1
-    axes = [0] * (everything + 1)
-    for members in range(1, everything + 1):
-        lowest = members & -members
-        axes[members] = axes[members ^ lowest] | masks.inputs[lowest.bit_length() - 1]
-    kept = [axes[m] & (axes[everything ^ m] | masks.output) for m in range(everything + 1)]
-    for members in masks.selections:
-        kept[members] = axes[members]
+    else:
+        halves = _narrow_halves(Network(tuple(inputs), output, sizes))
+    return linear(pairs_of_tree(len(inputs), len(halves) - 1, lambda m: (halves[m], m ^ halves[m])))
+
+
+def _narrow_halves(network: Network) -> list[int]:
+    """Return for each subset the half with which it is cheapest to make, one after the other."""
+    everything = (1 << len(network.inputs)) - 1
+    kept: list[frozenset[Axis]] = []
+    for members in range(everything + 1):
+        inside = [axes for k, axes in enumerate(network.inputs) if members >> k & 1]
+        outside = [axes for k, axes in enumerate(network.inputs) if not members >> k & 1]
+        shared = frozenset().union(*inside) & network.output.union(*outside)
+        is_selection = len(inside) == 1 and isinstance(inside[0], SelectionAxes)
+        # a selection is not summed beforehand, which would make a dense tensor of it
+        kept.append(inside[0] if is_selection else shared)
     best: list[tuple[int, int]] = [(0, 0)] * (everything + 1)
-    split = [0] * (everything + 1)
+    halves = [0] * (everything + 1)
     for members in range(1, everything + 1):
-        if members & (members - 1) == 0:
-            continue
         lowest = members & -members
-        least: tuple[int, int] | None = None
+        costs = {}
         part = (members - 1) & members
         while part:
             if part & lowest:
-                rest = members ^ part
-                flops, written = masks.pair(part, rest, kept[part], kept[rest], kept[members])
-                cost = (
-                    best[part][0] + best[rest][0] + flops,
-                    best[part][1] + best[rest][1] + written,
+                one, other = kept[part], kept[members ^ part]
+                flops, written = contraction_cost(
+                    network.volume, one, other, kept[members], moves_of(one), moves_of(other)
                 )
-                if least is None or cost < least:
-                    least, split[members] = cost, part
+                left, right = best[part], best[members ^ part]
+                costs[part] = (left[0] + right[0] + flops, left[1] + right[1] + written)
             part = (part - 1) & members
-        assert least is not None
-        best[members] = least
-    return linear(pairs_of_tree(count, everything, lambda m: (split[m], m ^ split[m])))
-
-
-class Masks:
-    """Sets of axes as bits of integers, with remembered volumes."""
-
-    def __init__(
-        self,
-        inputs: Sequence[frozenset[Axis]],
-        output: frozenset[Axis],
-        sizes: Mapping[Axis, int],
-    ) -> None:
-        bit: dict[Axis, int] = {}
-        for axis in [axis for axes in (*inputs, output) for axis in sorted(axes)]:
-            bit.setdefault(axis, 1 << len(bit))
-        self.inputs = [sum(bit[axis] for axis in axes) for axes in inputs]
-        self.output = sum(bit[axis] for axis in output)
-        self._sizes = {bit[axis]: sizes[axis] for axis in bit}
-        self._volumes = {0: 1}
-        self.selections = {
-            1 << k: Moves(
-                sum(bit[axis] for axis in axes.moves.determined),
-                axes.moves.is_view,
-            )
-            for k, axes in enumerate(inputs)
-            if isinstance(axes, SelectionAxes)
-        }
-
-    def pair(self, left: int, right: int, one: int, other: int, kept: int) -> tuple[int, int]:
-        """Return the FLOPs of a pair, and how many numbers it writes.
-
-        Args:
-            left: the factors that went into the one tensor.
-            right: those of the other.
-            one: the axes of the one tensor.
-            other: those of the other.
-            kept: the axes of the result.
-        """
-        found = self.selections
-        return contraction_cost(self.volume, one, other, kept, found.get(left), found.get(right))
-
-    def volume(self, mask: int) -> int:
-        """Return the product of the sizes of a set of axes."""
-        known = self._volumes.get(mask)
-        if known is None:
-            lowest = mask & -mask
-            known = self.volume(mask ^ lowest) * self._sizes[lowest]
-            self._volumes[mask] = known
-        return known
+        if costs:
+            halves[members] = min(costs, key=costs.__getitem__)
+            best[members] = costs[halves[members]]
+    return halves

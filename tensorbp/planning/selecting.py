@@ -27,7 +27,7 @@ from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import constant
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
-from tensorbp.expression.selection import Affine, Selection, determined_by
+from tensorbp.expression.selection import Affine, Selection, determined_by, has_selections
 
 __all__ = ["Applied", "Selected", "SummedUp", "gathered", "joined", "selecting_operand"]
 
@@ -184,6 +184,8 @@ def selecting_operand(term: Term[Expression]) -> int | None:
 
     It can be where the other tensor has all the axes that it determines, or none of them.
     """
+    if not has_selections(term):
+        return None
     best: tuple[int, int] | None = None
     for position, factor in enumerate(term.factors):
         determined = set(determined_by(factor))
@@ -249,8 +251,7 @@ class _Rewriting:
         self.new: dict[Expression, Expression] = {}
 
     def rewrite(self, node: Expression) -> None:
-        operands = [self.new[each] for each in node.operands]
-        result = Expression.of(node.operator, *operands) if operands else node
+        result = node.over(tuple([self.new[each] for each in node.operands]))
         if isinstance(node.operator, Selected):
             result = self._with_inner(node, result)
         elif isinstance(node.operator, Add):

@@ -107,6 +107,8 @@ def _command_register(kind: Kind, things: dict[str, Any]) -> Callable[[str, str,
 
 def _named_register(kind: Kind, things: dict[str, Any]) -> Callable[[str, Any], None]:
     def register(name: str, thing: Any) -> None:
+        if kind == "path finder" and not callable(thing):
+            raise PluginError(f"path finder '{name}' must be a function, found {thing!r}")
         _add(kind, things, _OTHER_NAME, name, thing)
 
     return register

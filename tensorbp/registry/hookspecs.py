@@ -40,7 +40,10 @@ def tensorbp_register_operators(register: Callable[[type[Any]], None]) -> None:
 
 @hookspec
 def tensorbp_register_path_finders(register: Callable[[str, Any], None]) -> None:
-    """Call ``register(name, finder)`` once for each function that orders contractions."""
+    """Call ``register(name, finder)`` once for each function that orders contractions.
+
+    A finder is called as opt_einsum calls its path functions; a PathOptimizer will do.
+    """
 
 
 @hookspec

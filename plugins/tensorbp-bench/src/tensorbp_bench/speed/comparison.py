@@ -194,7 +194,11 @@ def _time(workers: Sequence[tuple[Contender, Worker]], rounds: int, seconds: flo
     """Time all in turn, so that whatever slows the machine down slows all of them down."""
     measured: list[list[float]] = [[] for _ in workers]
     for _ in range(rounds):
-        for times, (_, worker) in zip(measured, workers, strict=True):
-            times.extend(worker.ask({"time": seconds}))
+        for times, (contender, worker) in zip(measured, workers, strict=True):
+            try:
+                times.extend(worker.ask({"time": seconds}))
+            except WorkerError as error:
+                contender.error = str(error)
     for times, (contender, _) in zip(measured, workers, strict=True):
-        contender.times = Times.of(times)
+        if not contender.error:
+            contender.times = Times.of(times)
