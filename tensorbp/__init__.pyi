@@ -2,6 +2,7 @@ __version__: str
 
 from .errors import CompileError as CompileError
 from .errors import LayerError as LayerError
+from .errors import MemoryLimitError as MemoryLimitError
 from .errors import ModelError as ModelError
 from .errors import OperandError as OperandError
 from .errors import ParameterError as ParameterError

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 __all__ = [
     "CompileError",
     "LayerError",
+    "MemoryLimitError",
     "ModelError",
     "OperandError",
     "ParameterError",
@@ -60,6 +61,20 @@ class CompileError(TensorbpError, ValueError):
 
 class PlanError(TensorbpError, ValueError):
     """A plan that cannot be written or read, or is not one of what is asked for."""
+
+
+class MemoryLimitError(TensorbpError, MemoryError):
+    """A limit on memory that no plan was found to keep.
+
+    Attributes:
+        limit: the limit, in bytes.
+        least: the least limit that was found to be kept, in bytes.
+    """
+
+    def __init__(self, message: str, limit: int, least: int) -> None:
+        self.limit = limit
+        self.least = least
+        super().__init__(message)
 
 
 class ParameterError(TensorbpError, LookupError):

@@ -24,6 +24,7 @@ from tensorbp.planning import (
     Step,
 )
 from tensorbp.planning import plan as make_plan
+from tensorbp.planning.memory.amounts import check_peak
 from tensorbp.planning.plan import PlainOrder
 from tensorbp.planning.planner import flattened
 
@@ -203,6 +204,7 @@ def compile(
     dtype: str | None = None,
     backend: str = "numpy",
     order: PlainOrder | None = None,
+    memory_limit: int | str | None = None,
 ) -> Program:
     """Return a program that computes all the outputs together, each shared value once.
 
@@ -219,10 +221,12 @@ def compile(
         dtype: ``"float32"`` or ``"float64"``; by default that of the plan, else float64.
         backend: the array library.
         order: ``"reverse"`` or ``"forward"`` for the plain order instead of a search.
+        memory_limit: the bytes that the program may need at one time, as for `tensorbp.plan`.
 
     Raises:
         CompileError: nothing to compute, an unknown dtype or backend, two variables of one name, a
             plan that is for another dtype or has another order.
+        MemoryLimitError: no plan was found to keep the limit, or the plan does not.
     """
     if isinstance(outputs, Plan):
         if dtype not in (None, outputs.dtype) or order not in (None, outputs.order):
@@ -230,9 +234,11 @@ def compile(
                 f"the plan is for {outputs.dtype} in {outputs.order} order; leave out dtype and "
                 "order, or plan again"
             )
+        if memory_limit is not None:
+            check_peak(outputs.peak_bytes, memory_limit)
         return Program(outputs, outputs.dtype, find_backend(backend))
     dtype = dtype or "float64"
-    plan = make_plan(outputs, dtype, order=order)
+    plan = make_plan(outputs, dtype, order=order, memory_limit=memory_limit)
     return Program(plan, dtype, find_backend(backend), _groups(outputs), _names(outputs))
 
 

@@ -39,8 +39,8 @@ BUILT_IN_FINDERS: dict[str, Finder] = {
 }
 """The finders that come with tensorbp, by name."""
 
-STARTS = 3
-"""How many of the paths that were found are made cheaper part by part."""
+IMPROVED_FACTORS = 150
+"""So many of the best paths are made cheaper part by part as have so many factors together."""
 
 
 def best_path(network: Network, first: Path, finders: Mapping[str, Finder] | None = None) -> Path:
@@ -98,7 +98,8 @@ def _remembered(
     known = sorted(found, key=network.cost)
     if subset not in asked.values() or is_tried_in_full(inputs, output):
         return known[0]
-    return min([improved(network, each) for each in known[:STARTS]], key=network.cost)
+    starts = known[: max(1, IMPROVED_FACTORS // len(inputs))]
+    return min([improved(network, each) for each in starts], key=network.cost)
 
 
 def _worth_asking(network: Network, finders: Mapping[str, Finder]) -> Iterator[tuple[str, Finder]]:

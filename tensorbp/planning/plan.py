@@ -37,6 +37,7 @@ SCHEMA = "tensorbp/plan/1"
 ENTRIES = (
     *("schema", "dtype", "order"),
     *("flops", "multiplications", "multiply_adds", "peak_bytes", "baselines", "lower_bound"),
+    "kept_by",
     *("inputs", "steps", "outputs"),
 )
 """The entries of a written plan that its digest is of."""
@@ -183,6 +184,7 @@ class Plan:
         baselines: what plain forward and plain reverse mode would cost.
         lower_bound: FLOPs below which no order of contraction of its products gets; None where
             that is not known.
+        kept_by: how a limit on memory was kept, in words; empty where there was nothing to do.
     """
 
     dtype: str
@@ -193,6 +195,7 @@ class Plan:
     figures: Figures
     baselines: Baselines
     lower_bound: int | None = None
+    kept_by: tuple[str, ...] = ()
 
     @property
     def flops(self) -> int:
@@ -233,6 +236,7 @@ class Plan:
             **asdict(self.figures),
             "baselines": asdict(self.baselines),
             "lower_bound": self.lower_bound,
+            "kept_by": list(self.kept_by),
             "inputs": [{**asdict(each), "shape": list(each.shape)} for each in self.inputs],
             "steps": [_step_to_dict(step) for step in self.steps],
             "outputs": [_output_to_dict(each) for each in self.outputs],

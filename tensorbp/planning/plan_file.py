@@ -135,6 +135,7 @@ def plan_from(document: Located, registry: Registry | None = None) -> Plan:
         figures,
         compared,
         lower_bound,
+        tuple([each.text() for each in document["kept_by"]]),
     )
 
 

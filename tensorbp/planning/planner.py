@@ -10,6 +10,7 @@ of the two.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import cast
 
 from tensorbp.algebra import LinearMap
@@ -20,6 +21,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
 from tensorbp.planning.cache import remembered
 from tensorbp.planning.finders import Finder, checked
+from tensorbp.planning.memory.amounts import bytes_from
 from tensorbp.planning.plan import (
     MapOutput,
     OrderName,
@@ -28,9 +30,9 @@ from tensorbp.planning.plan import (
     PlannedSelection,
     PlannedValue,
 )
-from tensorbp.planning.query import Candidate, Query
+from tensorbp.planning.query import Candidate, Query, within_limit
 from tensorbp.planning.schedule import ITEM_BYTES
-from tensorbp.planning.search import Search
+from tensorbp.planning.search import PLAIN_ORDERS, Search
 from tensorbp.registry import default_registry
 
 __all__ = ["Outputs", "Wanted", "flattened", "plan"]
@@ -46,6 +48,7 @@ def plan(
     order: PlainOrder | None = None,
     seed: int = 0,
     seconds: float | None = None,
+    memory_limit: int | str | None = None,
 ) -> Plan:
     """Return the cheapest plan found that computes all the outputs together.
 
@@ -65,14 +68,18 @@ def plan(
         seed: of the random numbers of the search; the same seed gives the same plan.
         seconds: how long the search may take: more for better elimination orders of graphs with
             many junctions, less for an answer at once. By default a fixed number of tries is made.
+        memory_limit: the bytes that may be needed at one time, inputs and results included: a
+            number, or a text such as ``"2GiB"``; `Plan.kept_by` says how it was kept.
 
     Returns:
         The plan; the same one if the same is asked again, for the last few plans are remembered.
 
     Raises:
-        CompileError: there is nothing to compute, the dtype is not known, a finder is none, or the
-            seconds are negative.
+        CompileError: there is nothing to compute, the dtype is not known, a finder is none, the
+            seconds are negative, or the limit is no amount of memory.
+        MemoryLimitError: no plan was found to keep the limit.
     """
+    limit = None if memory_limit is None else bytes_from(memory_limit)
     wanted = flattened(outputs)
     if dtype not in ITEM_BYTES:
         raise CompileError(f"dtype must be one of {', '.join(ITEM_BYTES)}; found {dtype!r}")
@@ -81,7 +88,7 @@ def plan(
     finders = default_registry().path_finders if finders is None else checked(finders)
     if seconds is not None and not seconds >= 0:
         raise CompileError(f"seconds must be a number of seconds, 0 or more; found {seconds!r}")
-    return _planned(wanted, dtype, labels or {}, finders, order, seed, seconds)
+    return _planned(wanted, dtype, labels or {}, finders, order, seed, seconds, limit)
 
 
 @remembered
@@ -93,11 +100,13 @@ def _planned(
     order: PlainOrder | None,
     seed: int,
     seconds: float | None,
+    limit: int | None,
 ) -> Plan:
     search = Search(Query(wanted, dtype, labels, finders), seed, seconds)
-    if order is not None:
-        return _written(search.plain(order), order, search, dtype)
-    best, name = search.best()
+    best, name = search.best() if order is None else (search.plain(order), order)
+    if limit is not None:
+        others = PLAIN_ORDERS if order is None else ()
+        best = within_limit(chain([best], map(search.plain, others)), limit)
     return _written(best, name, search, dtype)
 
 
@@ -143,6 +152,7 @@ def _written(best: Candidate, order: OrderName, search: Search, dtype: str) -> P
         best.figures,
         search.baselines,
         best.lower_bound,
+        best.kept_by,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -19,11 +19,20 @@ from tensorbp.planning.clusters import planned_jointly
 from tensorbp.planning.finders import Finder
 from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
+from tensorbp.planning.memory.limit import within
 from tensorbp.planning.pairing import pair
 from tensorbp.planning.plan import Figures
 from tensorbp.planning.schedule import Schedule
 
-__all__ = ["Candidate", "Contractions", "Elimination", "Eliminations", "Query", "roots_of"]
+__all__ = [
+    "Candidate",
+    "Contractions",
+    "Elimination",
+    "Eliminations",
+    "Query",
+    "roots_of",
+    "within_limit",
+]
 
 Contractions = Literal["plain", "along", "across"]
 
@@ -57,6 +66,7 @@ class Candidate:
         labels: which layer a node belongs to.
         roots: what was to be computed, before contractions were written out in pairs.
         contractions: the products with their orders of contraction.
+        kept_by: how a limit on memory was kept, in words.
     """
 
     outputs: tuple[Expression | LinearMap[Expression], ...]
@@ -64,6 +74,7 @@ class Candidate:
     labels: Mapping[Expression, str]
     roots: Sequence[Expression]
     contractions: Mapping[Expression, Contraction]
+    kept_by: tuple[str, ...] = ()
 
     @property
     def flops(self) -> int:
@@ -195,6 +206,26 @@ class Query:
             roots,
             contractions,
         )
+
+
+def within_limit(candidates: Iterable[Candidate], limit: int) -> Candidate:
+    """Return a candidate that keeps a limit on memory: the first one, or what is made of some.
+
+    Args:
+        candidates: at least one, the cheapest first.
+        limit: the bytes that may be needed at one time, inputs and results included.
+
+    Raises:
+        MemoryLimitError: nothing that was found keeps the limit.
+    """
+    kept = within(candidates, limit)
+    return replace(
+        kept.candidate,
+        outputs=tuple([_replaced(each, kept.roots) for each in kept.candidate.outputs]),
+        schedule=kept.schedule,
+        labels=kept.labels,
+        kept_by=kept.means,
+    )
 
 
 def _expressions_of(wanted: Wanted) -> list[Expression]:

@@ -16,7 +16,7 @@ from tensorbp.planning.plan import Baselines, OrderName, PlainOrder
 from tensorbp.planning.query import Candidate, Elimination, Eliminations, Query
 from tensorbp.planning.stacking import stacked_input, stacked_output
 
-__all__ = ["Search"]
+__all__ = ["PLAIN_ORDERS", "Search"]
 
 PLAIN_ORDERS: tuple[PlainOrder, ...] = ("reverse", "forward")
 

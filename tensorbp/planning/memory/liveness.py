@@ -12,7 +12,7 @@ from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.planning.memory.storage import Storage
 
-__all__ = ["bytes_needed", "dead_after", "peak_bytes"]
+__all__ = ["alive_at", "bytes_needed", "dead_after", "peak_bytes"]
 
 
 def peak_bytes(sequence: Sequence[Expression], storage: Storage) -> int:
@@ -37,6 +37,19 @@ def bytes_needed(sequence: Sequence[Expression], storage: Storage) -> list[int]:
     # an input that is a result is copied when it leaves
     copied = sum(storage.bytes_of(each) for each in inputs if storage.is_result(each))
     return [*needed, alive + copied]
+
+
+def alive_at(sequence: Sequence[Expression], storage: Storage, place: int) -> list[Expression]:
+    """Return the nodes whose values take memory while that of a place is computed."""
+    alive = {
+        k: each
+        for k, each in enumerate(sequence[: place + 1])
+        if storage.bytes_of(each) and not isinstance(each.operator, Variable)
+    }
+    for dead in dead_after(sequence, storage)[:place]:
+        for each in dead:
+            alive.pop(each, None)
+    return list(dict.fromkeys(alive.values()))
 
 
 def dead_after(sequence: Sequence[Expression], storage: Storage) -> list[list[int]]:

@@ -15,7 +15,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.planning.memory.liveness import peak_bytes
 from tensorbp.planning.memory.storage import Storage
 
-__all__ = ["listed", "reordered"]
+__all__ = ["listed", "orders", "reordered"]
 
 Priority = Callable[[int, int], tuple[int, ...]]
 """What to do first: the smallest of these for the bytes that a step adds and its place."""
@@ -23,10 +23,11 @@ Priority = Callable[[int, int], tuple[int, ...]]
 
 def reordered(roots: Sequence[Expression], storage: Storage) -> list[Expression]:
     """Return the nodes below some roots in that order, of those tried, which needs least memory."""
-    return min(_orders(roots, storage), key=lambda each: peak_bytes(each, storage))
+    return min(orders(roots, storage), key=lambda each: peak_bytes(each, storage))
 
 
-def _orders(roots: Sequence[Expression], storage: Storage) -> Iterator[list[Expression]]:
+def orders(roots: Sequence[Expression], storage: Storage) -> Iterator[list[Expression]]:
+    """Yield the orders that are tried for the nodes below some roots."""
     for start in (roots, roots[::-1]):
         order = topological_order(start)
         yield order

@@ -180,13 +180,26 @@ def _is_scattered(value: Expression) -> bool:
     """Say whether a value may lie in memory in another order than that of its dimensions."""
     operator = value.operator
     if isinstance(operator, Selected):
-        return True
+        return not _is_leading_slice(operator)
     if not isinstance(operator, Einsum):
         return False
     if is_free(value):
         flat = [_axes(operator.output), [a for f in operator.factors for a in _axes(f)]]
         return flat[0] != flat[1]
     return False
+
+
+def _is_leading_slice(operator: Selected) -> bool:
+    """Say whether a selection takes some of the first rows, which lie one after the other."""
+    if len(operator.selections) != 1 or not isinstance(operator.selections[0].selection, Affine):
+        return False
+    (applied,) = operator.selections
+    slice_of_first = (applied.dimensions[0], *operator.factor[1:])
+    return (
+        applied.selection.strides == (1,)  # type: ignore[attr-defined]
+        and applied.determined == operator.factor[0]
+        and operator.output == slice_of_first
+    )
 
 
 def _axes(dimensions: Iterable[Dimension]) -> list[Axis]:

@@ -1,0 +1,224 @@
+"""Limits: a plan that needs no more memory than it may, with the fewest FLOPs that were found.
+
+What is tried: another order of the same steps, which costs nothing; another candidate of the
+search; slices of an axis, which cost the adding up of what they give; values computed again; and
+slices in which values are computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, Protocol, TypeVar
+
+from tensorbp.errors import MemoryLimitError
+from tensorbp.expression.graph import topological_order
+from tensorbp.expression.node import Expression
+from tensorbp.planning.memory.amounts import byte_text
+from tensorbp.planning.memory.liveness import alive_at, bytes_needed, peak_bytes
+from tensorbp.planning.memory.recomputing import recomputed
+from tensorbp.planning.memory.reordering import orders
+from tensorbp.planning.memory.slicing import Axis, Slicer
+from tensorbp.planning.schedule import Schedule, describe
+
+__all__ = ["Candidate", "Kept", "within"]
+
+MOST_AXES = 8
+"""How many axes are tried, those of the largest values first."""
+
+MOST_NODES = 20_000
+"""How many nodes a graph in slices may have."""
+
+WORTHWHILE = 0.98
+"""Twice as many slices are tried while they bring the peak below this part of what it was."""
+
+FOLLOWED = 2
+"""Of how many axes more than two slices are tried."""
+
+ALMOST_FREE = 1.01
+"""Nothing else is tried where slices keep the limit with no more than this part of the FLOPs."""
+
+TRIES = 8
+"""How many limits are tried to find the least that can be kept."""
+
+
+class Candidate(Protocol):
+    """What the search found: a schedule, and which layer each node belongs to."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is computed, in order."""
+
+    @property
+    def labels(self) -> Mapping[Expression, str]:
+        """The layers, by node."""
+
+
+Found = TypeVar("Found", bound=Candidate)
+
+
+@dataclass(frozen=True)
+class Kept(Generic[Found]):
+    """A schedule that keeps a limit.
+
+    Attributes:
+        candidate: what it was made of.
+        schedule: what is computed, in order.
+        roots: what each root of the candidate has become.
+        origin: of which node of the candidate each new one is a part.
+        means: how the limit was kept, in words; nothing if it was kept anyway.
+    """
+
+    candidate: Found
+    schedule: Schedule
+    roots: Mapping[Expression, Expression]
+    origin: Mapping[Expression, Expression]
+    means: tuple[str, ...]
+
+    @property
+    def labels(self) -> dict[Expression, str]:
+        """Which layer each node belongs to: a part to that of the whole."""
+        known = self.candidate.labels
+        return {**known, **{new: known[old] for new, old in self.origin.items() if old in known}}
+
+
+def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
+    """Return the schedule with the fewest FLOPs among those found that keep a limit.
+
+    Args:
+        candidates: what the search found; at least one, the cheapest first.
+        limit: the bytes that may be needed at one time, inputs and results included.
+
+    Raises:
+        MemoryLimitError: nothing that was found keeps the limit.
+    """
+    remaining = iter(candidates)
+    first = next(remaining)
+    if first.schedule.peak_bytes <= limit:
+        order = topological_order(first.schedule.roots)
+        is_reordered = peak_bytes(order, first.schedule.storage) > limit
+        return _whole(first, "steps reordered" if is_reordered else None)
+    slices = _in_slices(first, limit)
+    found = [each for each in slices if each.schedule.peak_bytes <= limit]
+    if not found or _flops(min(found, key=_flops)) > ALMOST_FREE * first.schedule.cost.flops:
+        others = [_whole(each, "another order of contraction") for each in remaining]
+        found += [each for each in others if each.schedule.peak_bytes <= limit]
+        found += _computed_again(_whole(first, None), limit)
+    if not found:
+        for each in slices:
+            found += _computed_again(each, limit)
+    if not found:
+        least = min([_whole(first, None), *slices], key=lambda each: each.schedule.peak_bytes)
+        raise _refusal(first, _least_limit(least), limit)
+    return min(found, key=_flops)
+
+
+def _flops(kept: Kept[Found]) -> int:
+    return kept.schedule.cost.flops
+
+
+def _whole(candidate: Found, means: str | None) -> Kept[Found]:
+    roots = {each: each for each in candidate.schedule.roots}
+    return Kept(candidate, candidate.schedule, roots, {}, (means,) if means else ())
+
+
+def _in_slices(candidate: Found, limit: int) -> list[Kept[Found]]:
+    """Return a graph in twice as many slices as before, until the limit is kept or that is in vain.
+
+    Of all axes two slices are tried, and more of those of which two bring the peak down furthest.
+    """
+    schedule = candidate.schedule
+    slicer = Slicer(schedule.nodes, schedule.roots)
+    halves = [
+        (axis, _sliced(candidate, slicer, axis, 2))
+        for axis in islice(_axes(schedule, slicer), MOST_AXES)
+    ]
+    halves.sort(key=lambda each: each[1].schedule.peak_bytes)
+    found = []
+    for axis, kept in halves[:FOLLOWED]:
+        peak, count = schedule.peak_bytes, 2
+        while kept.schedule.peak_bytes < peak * WORTHWHILE:
+            found.append(kept)
+            peak = kept.schedule.peak_bytes
+            if peak <= limit or count == axis.size or 2 * len(kept.schedule.nodes) > MOST_NODES:
+                break
+            count = min(2 * count, axis.size)
+            kept = _sliced(candidate, slicer, axis, count)
+    return found
+
+
+def _sliced(candidate: Found, slicer: Slicer, axis: Axis, count: int) -> Kept[Found]:
+    rewritten = slicer.sliced(axis, count)
+    roots = list(dict.fromkeys(rewritten.roots.values()))
+    made = Schedule(roots, candidate.schedule.dtype, rewritten.order)
+    means = f"{axis.label} in {count} slices"
+    return Kept(candidate, made, rewritten.roots, rewritten.origin, (means,))
+
+
+def _axes(schedule: Schedule, slicer: Slicer) -> Iterator[Axis]:
+    """Yield the axes of what is alive at the worst step, those of the largest values first."""
+    nodes, storage = schedule.nodes, schedule.storage
+    needed = bytes_needed(nodes, storage)
+    alive = alive_at(nodes, storage, min(needed.index(max(needed)), len(nodes) - 1))
+    seen: set[tuple[tuple[Expression, int], ...]] = set()
+    for node in sorted(alive, key=storage.bytes_of, reverse=True):
+        for dimension in range(node.ndim):
+            axis = slicer.axis_of(node, dimension)
+            if axis is not None and (key := tuple(axis.sources.items())) not in seen:
+                seen.add(key)
+                yield axis
+
+
+def _computed_again(kept: Kept[Found], limit: int) -> list[Kept[Found]]:
+    """Return the cheapest way of keeping a limit by computing values again, if there is one."""
+    schedule = kept.schedule
+    found = []
+    for order in _orders_of(kept):
+        sequence = recomputed(order, schedule.storage, limit)
+        if sequence is not None:
+            again = len(sequence) - len(order)
+            means = (*kept.means, f"{again} value{'s' * (again != 1)} computed again")
+            made = Schedule(schedule.roots, schedule.dtype, sequence)
+            found.append(Kept(kept.candidate, made, kept.roots, kept.origin, means))
+    return sorted(found, key=lambda each: each.schedule.cost.flops)[:1]
+
+
+def _orders_of(kept: Kept[Found]) -> Iterator[Sequence[Expression]]:
+    """Yield the orders in which values may be computed again; slices stay one after the other."""
+    if kept.origin:
+        yield kept.schedule.nodes
+    else:
+        yield from orders(kept.schedule.roots, kept.schedule.storage)
+
+
+def _least_limit(kept: Kept[Found]) -> int:
+    """Return the least limit that was found to be kept."""
+    low, least = 0, kept.schedule.peak_bytes
+    for _ in range(TRIES):
+        middle = (low + least) // 2
+        found = _computed_again(kept, middle)
+        if found:
+            least = found[0].schedule.peak_bytes
+        else:
+            low = middle
+    return least
+
+
+def _refusal(candidate: Candidate, least: int, limit: int) -> MemoryLimitError:
+    """Return the error that names the worst step and what would fit."""
+    schedule, labels = candidate.schedule, candidate.labels
+    needed = bytes_needed(schedule.nodes, schedule.storage)[:-1]
+    worst = schedule.nodes[needed.index(max(needed))]
+    operation, equation, _ = describe(worst)
+    layer = f" of layer '{labels[worst]}'" if worst in labels else ""
+    own = byte_text(schedule.storage.bytes_of(worst))
+    return MemoryLimitError(
+        f"the memory limit of {byte_text(limit)} cannot be kept: the least found to be enough is "
+        f"{byte_text(least)}, with slices and values computed again. Without a limit the worst "
+        f"step is {operation} '{equation}'{layer}: its result of shape {worst.shape} takes {own}, "
+        f"and {byte_text(max(needed))} are needed in all. Raise the limit to {byte_text(least)}, "
+        "choose smaller dimensions, or dtype float32",
+        limit,
+        least,
+    )
