@@ -54,7 +54,8 @@ def planned_jointly(
                 if node not in inside
                 for factor in each.term.factors
             }
-            replanned = _Window(window, planned, inside & (needed | others))
+            is_whole = len(window) == len(cluster)
+            replanned = _Window(window, planned, inside & (needed | others), is_whole)
             if replanned.is_cheaper:
                 for node in window:
                     del planned[node]
@@ -142,6 +143,7 @@ class _Window:
         window: Sequence[Expression],
         contractions: Contractions,
         needed: set[Expression],
+        thoroughly: bool,
     ) -> None:
         self._inside = {node: _scaled_inside(contractions[node], contractions) for node in window}
         expanded: dict[Expression, Contraction] = {}
@@ -155,7 +157,7 @@ class _Window:
             if len(expanded[node].term.factors) > 1 and _is_tried_in_full(expanded[node].term)
         ]
         if ordered:
-            paths = ordered_jointly([expanded[node].term for node in ordered])
+            paths = ordered_jointly([expanded[node].term for node in ordered], thoroughly)
             for node, path in zip(ordered, paths, strict=True):
                 expanded[node] = replace(expanded[node], path=path, follows_graph=False)
         self.contractions = expanded

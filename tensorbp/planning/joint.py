@@ -56,11 +56,12 @@ class _Made:
 _Table = dict[Key, _Made]
 
 
-def ordered_jointly(terms: Sequence[Term[Expression]]) -> list[Path]:
+def ordered_jointly(terms: Sequence[Term[Expression]], thoroughly: bool = True) -> list[Path]:
     """Return a path for each product, such that all together cost little.
 
     Args:
         terms: products of two to a dozen factors, those that others contain first.
+        thoroughly: whether sub-results are offered that none of them would make for itself.
     """
     products = [_Product(term) for term in terms]
     forwards = range(len(terms))
@@ -68,7 +69,8 @@ def ordered_jointly(terms: Sequence[Term[Expression]]) -> list[Path]:
         (_improved(_Orders.of(products, each)) for each in (forwards, forwards[::-1])),
         key=lambda each: each.flops,
     )
-    best = _with_more_in_common(best)
+    if thoroughly:
+        best = _with_more_in_common(best)
     united = _united(best.tables)
     return [each.path(united) for each in products]
 

@@ -143,7 +143,11 @@ class Query:
         outputs, resolution = self._resolved(eliminations, changed)
         roots = [root for each in outputs for root in roots_of(each)]
         if contraction == "plain":
-            return self._paired(outputs, roots, plain(roots), resolution)
+            candidate = self._paired(outputs, roots, plain(roots), resolution)
+            # step after step as they were derived: nothing is moved to save memory
+            nodes = topological_order(candidate.schedule.roots)
+            schedule = Schedule(candidate.schedule.roots, self._dtype, nodes)
+            return replace(candidate, schedule=schedule)
         across = contraction == "across"
         # whether to fuse what is read twice is guessed einsum by einsum: see what it costs not to
         tries = [fuse(roots, self._finders, across)]
