@@ -7,6 +7,7 @@ Run as a script it measures the smallest limit of the operating system under whi
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,7 +127,7 @@ def traced_peak(program: Program, arrays: Arrays) -> int:
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return most - before + sum(each.nbytes for each in arrays.values())
+    return most - before + sum(int(each.nbytes) for each in arrays.values())
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,15 @@ def _program(name: str, scale: int, memory_limit: int | None) -> Program:
 def _runs_within(name: str, scale: int, memory_limit: int | None, room: int) -> bool:
     """Say whether a process that may allocate so many bytes more runs a program."""
     script = f"import memory_zoo; memory_zoo.run_limited({name!r}, {scale}, {memory_limit}, {room})"
+    # each array is a mapping of its own, so that what is measured is arrays and not how an
+    # allocator fills its gaps
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, cwd=sys.path[0] or ".", check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        cwd=Path(__file__).parent,
+        env=environment,
+        check=False,
     )
     return done.returncode == 0
 

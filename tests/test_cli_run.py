@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import DIGITS, HUGE, KINKED, SMALL, WITHOUT_PARAMETERS, invoke
+from command_line import DIGITS, KINKED, SMALL, WITHOUT_PARAMETERS, invoke
 
 import tensorbp as tb
 from tensorbp.cli import memory
 from tensorbp.cli.random_inputs import random_inputs
+from tensorbp.planning.memory import machine
 from tensorbp.registry import default_registry
 
 
@@ -293,10 +294,42 @@ def test_parameters_that_do_not_fit(small: str, tmp_path: Path) -> None:
     assert "is no readable .npz archive" in complaint(small, "--parameters", str(path))
 
 
-def test_nothing_is_allocated_of_what_does_not_fit_into_memory() -> None:
-    error = complaint("-", stdin=HUGE)
-    assert error.startswith("error: the gradient needs 1.69 TiB, this machine has ")
-    assert error.endswith("; choose smaller dimensions with --dim, or --dtype float32\n")
+def test_nothing_is_allocated_of_what_does_not_fit_into_memory(
+    small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 1000)
+    outcome = invoke("run", small)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: the memory limit of 800 B cannot be kept: the least ")
+
+
+def test_a_limit_is_kept_with_the_same_numbers(small: str, tmp_path: Path) -> None:
+    options = ("--dim", "batch=500")
+    whole = run(small, *options)
+    planned = json.loads(invoke("plan", small, *options, "--json").out)
+    limit = str(planned["peak_bytes"] * 3 // 4)
+    limited = json.loads(invoke("plan", small, *options, "--memory-limit", limit, "--json").out)
+    assert limited["peak_bytes"] <= int(limit) < planned["peak_bytes"]
+    shown = invoke("plan", small, *options, "--memory-limit", limit).out
+    assert f"The memory limit is kept by {', '.join(limited['kept_by'])}." in shown
+    kept = run(small, *options, "--memory-limit", limit)
+    assert kept["value"] == pytest.approx(whole["value"], rel=1e-12)
+    assert kept["gradient_norm"] == pytest.approx(whole["gradient_norm"], rel=1e-12)
+
+
+def test_a_plan_from_a_file_is_not_changed_for_a_limit(small: str, tmp_path: Path) -> None:
+    plan = str(tmp_path / "plan.json")
+    assert invoke("plan", small, "-o", plan).code == 0
+    outcome = invoke("run", small, "--plan", plan, "--memory-limit", "100B")
+    assert outcome.code == 1
+    assert outcome.err.endswith("more than the memory limit of 100 B; plan again with that limit\n")
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_what_is_no_amount_of_memory_is_refused(command: str, small: str) -> None:
+    outcome = invoke(command, small, "--memory-limit", "2 hands")
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: memory limit '2 hands': 'hands' is no unit; known: B, kB")
 
 
 def test_a_map_that_is_too_large_when_written_out_is_not_written(
@@ -311,22 +344,6 @@ def test_a_map_that_is_too_large_when_written_out_is_not_written(
         "dimensions with --dim, or --dtype float32\n"
     )
     assert not output.exists()
-
-
-def test_memory_is_that_of_the_container_if_that_is_less(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "_CONTAINER_LIMIT", limit)
-    installed = memory.memory_bytes()
-    assert installed is not None and installed > 2**20
-    limit.write_text("max\n")
-    assert memory.memory_bytes() == installed
-    limit.write_text("4096\n")
-    assert memory.memory_bytes() == 4096
-    monkeypatch.delattr("os.sysconf")
-    assert memory.memory_bytes() is None
-    memory.require_memory(2**80, "this")
 
 
 def test_numbers_that_are_not_finite_are_valid_json(small: str, tmp_path: Path) -> None:

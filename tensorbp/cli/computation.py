@@ -33,15 +33,11 @@ class Computation:
         Args:
             query: which one.
             plan: makes the plan, or finds it.
-
-        Raises:
-            CommandError: it needs more memory than there is.
         """
         self.query = query
         start = perf_counter()
         self.program = compile(plan())
         self.planning_seconds = perf_counter() - start
-        require_memory(self.program.plan.peak_bytes, f"the {query.of}")
         self.values: list[Any] = []
         self.seconds = 0.0
 

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from tensorbp.errors import ModelError, TensorbpError
+from tensorbp.errors import MemoryLimitError, ModelError, TensorbpError
 
 __all__ = ["ANSWER_IS_NO", "BAD_INPUT", "BUG", "CommandError", "Settings", "located", "reported"]
 
@@ -62,7 +62,8 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             if settings.debug:
                 traceback.print_exc()
             _write(error, _message(error), as_json)
-            raise typer.Exit(BAD_INPUT) from None
+            is_answer = isinstance(error, MemoryLimitError)
+            raise typer.Exit(ANSWER_IS_NO if is_answer else BAD_INPUT) from None
         except Exception as error:
             if settings.debug:
                 traceback.print_exc()
@@ -81,7 +82,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def _message(error: TensorbpError | OSError | MemoryError) -> str:
     """Return the text of an error that is not ours to mend."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) and not isinstance(error, MemoryLimitError):
         return f"error: there is not enough memory; {error or 'choose smaller dimensions'}"
     # The lines of a ModelError start with file, line and column, where editors look for them.
     return str(error) if isinstance(error, ModelError) else f"error: {error}"

@@ -17,8 +17,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tensorbp.cli.failures import CommandError
-from tensorbp.cli.memory import memory_bytes
 from tensorbp.errors import suggestion
+from tensorbp.planning.memory.machine import memory_bytes
 from tensorbp.report.units import byte_count
 
 __all__ = ["read_inputs"]

@@ -1,28 +1,11 @@
-"""How much memory there is, and refusing what does not fit before anything is allocated."""
+"""Refusing what does not fit into memory before anything is allocated."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from tensorbp.cli.failures import CommandError
+from tensorbp.planning.memory.machine import memory_bytes
 
-__all__ = ["memory_bytes", "require_memory"]
-
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
-
-
-def memory_bytes() -> int | None:
-    """Return the memory of this machine or of the container, None where nothing tells."""
-    try:
-        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    try:
-        limit = _CONTAINER_LIMIT.read_text().strip()
-    except OSError:
-        return installed
-    return min(installed, int(limit)) if limit.isdigit() else installed
+__all__ = ["require_memory"]
 
 
 def require_memory(needed: int, what: str) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "Dtype",
     "File",
     "Json",
+    "MemoryLimit",
     "NoCache",
     "Of",
     "Order",
@@ -81,6 +82,15 @@ Dims = Annotated[
 Dtype = Annotated[Precision, typer.Option("--dtype", help="The type of the numbers.")]
 Order = Annotated[
     Sequence | None, typer.Option("--order", help="A plain order, in place of a search.")
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit",
+        metavar="SIZE",
+        help="The memory that may be needed at one time, as in 2GiB. It is kept by slices of an "
+        "axis, or by computing values again.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Output = Annotated[

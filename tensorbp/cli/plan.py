@@ -15,6 +15,7 @@ from tensorbp.cli.options import (
     Dtype,
     File,
     Json,
+    MemoryLimit,
     NoCache,
     Of,
     Order,
@@ -50,6 +51,7 @@ def plan(
     order: Order = None,
     seed: Seed = 0,
     time: Time = None,
+    memory_limit: MemoryLimit = None,
     steps: Annotated[
         bool, typer.Option("--steps", help="Show every step, however many there are.")
     ] = False,
@@ -85,11 +87,14 @@ def plan(
     model = load_model(file, dim, registry)
     from tensorbp.cli.plan_cache import planned
     from tensorbp.cli.query import ask
+    from tensorbp.planning.memory.amounts import bytes_from
 
     query = ask(model, of, at, wrt)
     if compare:
-        if order or form not in (TEXT, JSON):
-            raise CommandError("--compare shows a table or JSON; leave out --order and --format")
+        if order or memory_limit or form not in (TEXT, JSON):
+            raise CommandError(
+                "--compare shows a table or JSON; leave out --order, --memory-limit and --format"
+            )
         _compare(model, query, registry, dtype.value, form, output)
         return
     options = {
@@ -97,6 +102,7 @@ def plan(
         "order": order.value if order else None,
         "seed": seed,
         "seconds": time,
+        "memory_limit": None if memory_limit is None else bytes_from(memory_limit),
     }
     made = planned(model, query, registry, not no_cache, **options)
     if form == TEXT:

@@ -14,6 +14,7 @@ from tensorbp.cli.options import (
     Dtype,
     File,
     Json,
+    MemoryLimit,
     NoCache,
     Of,
     Order,
@@ -57,6 +58,7 @@ def run(
             help="A plan of this model from a file, which says what is computed.",
         ),
     ] = None,
+    memory_limit: MemoryLimit = None,
     no_cache: NoCache = False,
     json: Json = False,
     output: Annotated[
@@ -66,7 +68,8 @@ def run(
 ) -> None:
     """Compute a derivative or a value, on given arrays or on random ones.
 
-    Of a value or gradient the norm is shown, of a Jacobian or Hessian how much it holds.
+    Of a value or gradient the norm is shown, of a Jacobian or Hessian how much it holds. Without a
+    limit on memory 80 % of what this machine, or the container, has may be taken.
     """
     if output is not None:
         check_output(output)
@@ -84,6 +87,8 @@ def run(
     from tensorbp.cli.plan_cache import planned
     from tensorbp.cli.query import ask
     from tensorbp.cli.random_inputs import random_inputs
+    from tensorbp.planning.memory.amounts import bytes_from, check_peak
+    from tensorbp.planning.memory.machine import usable_bytes
 
     inputs = None
     if data is not None:
@@ -91,11 +96,16 @@ def run(
         model = fitting(model, inputs)
     query = kept.query(model, wrt or None) if kept else ask(model, of, at, wrt)
 
+    limit = usable_bytes() if memory_limit is None else bytes_from(memory_limit)
+
     def chosen() -> Plan:
+        options = {"dtype": dtype.value, "order": order.value if order else None}
+        made = kept.plan if kept else planned(model, query, registry, not no_cache, **options)
+        if limit is None or made.peak_bytes <= limit:
+            return made
         if kept:
-            return kept.plan
-        plain = order.value if order else None
-        return planned(model, query, registry, not no_cache, dtype=dtype.value, order=plain)
+            check_peak(made.peak_bytes, limit)
+        return planned(model, query, registry, not no_cache, memory_limit=limit, **options)
 
     computation = Computation(query, chosen)
     theta = given_parameters(parameters, model, seed, dtype.value)

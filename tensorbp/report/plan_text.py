@@ -27,9 +27,12 @@ def plan_report(plan: Plan, all_steps: bool = False, is_derivative: bool = True)
     is_short = all_steps or len(plan.steps) <= MOST_STEPS
     steps = step_table(plan) if is_short else layer_table(plan)
     totals = totals_table(plan, is_derivative)
-    if not is_derivative:
-        return paragraphs(steps, totals, words(cost_sentence(plan), "bold"))
-    return paragraphs(steps, totals, words(sentence(plan), "bold"), words(why(plan)))
+    said = [words(sentence(plan) if is_derivative else cost_sentence(plan), "bold")]
+    if is_derivative:
+        said.append(words(why(plan)))
+    if plan.kept_by:
+        said.append(words(f"The memory limit is kept by {', '.join(plan.kept_by)}."))
+    return paragraphs(steps, totals, *said)
 
 
 def plan_text(plan: Plan) -> str:

@@ -8,7 +8,8 @@ slices in which values are computed again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
@@ -111,7 +112,14 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
     if not found:
         least = min([_whole(first, None), *slices], key=lambda each: each.schedule.peak_bytes)
         raise _refusal(first, _least_limit(least), limit)
-    return min(found, key=_flops)
+    best = min(found, key=_flops)
+    return replace(best, means=(*best.means, _extra(best)))
+
+
+def _extra(kept: Kept[Found]) -> str:
+    """Return by how much a limit changes the FLOPs."""
+    share = 100 * Fraction(_flops(kept), max(kept.candidate.schedule.cost.flops, 1)) - 100
+    return f"{float(share):+.3g} % FLOPs"
 
 
 def _flops(kept: Kept[Found]) -> int:
