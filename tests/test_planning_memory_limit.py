@@ -256,14 +256,32 @@ def test_what_is_no_amount_of_memory_is_refused(limit: Any, message: str) -> Non
 
 
 def test_a_refusal_names_the_worst_step_and_what_would_do() -> None:
+    x, A = tb.variable("x", 50, 70), tb.variable("A", 70, 90)
+    y = tb.tanh(x @ A)
+    total = (50 * 70 + 70 * 90 + 2 * 50 * 90) * 8
+    handed_over = (50 * 70 + 70 * 90 + 50) * 8
+    with pytest.raises(tb.MemoryLimitError) as caught:
+        tb.plan(tb.sum(y, axis=1), labels={y: "dense"}, memory_limit=handed_over + 1)
+    assert handed_over < caught.value.least < total
+    assert str(caught.value) == (
+        f"the memory limit of {byte_text(handed_over + 1)} cannot be kept: the least found to be "
+        f"enough is {byte_text(caught.value.least)}, with slices and values computed again. "
+        "Without a limit the worst step is tanh 'y = tanh(x)' of layer 'dense': its result of "
+        f"shape (50, 90) takes 35.16 KiB, and {byte_text(total)} are needed in all. Raise the "
+        f"limit to {byte_text(caught.value.least)}, choose smaller dimensions, or dtype float32"
+    )
+
+
+def test_a_limit_below_inputs_and_results_is_refused_at_once() -> None:
     A, B = tb.variable("A", 70, 90), tb.variable("B", 90, 50)
     C = A @ B
     with pytest.raises(tb.MemoryLimitError) as caught:
         tb.plan(C, labels={C: "dense"}, memory_limit=1000)
     total = (70 * 90 + 90 * 50 + 70 * 50) * 8
-    assert caught.value.least <= total
+    assert caught.value.least == total
     assert str(caught.value).startswith(
-        "the memory limit of 1000 B cannot be kept: the least found to be enough is "
+        f"the memory limit of 1000 B cannot be kept: inputs and results alone take "
+        f"{byte_text(total)}. Without a limit "
     )
     assert (
         "the worst step is einsum 'ac,cb->ab' of layer 'dense': its result of shape (70, 50) "

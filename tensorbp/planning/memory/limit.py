@@ -100,6 +100,8 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
         order = topological_order(first.schedule.roots)
         is_reordered = peak_bytes(order, first.schedule.storage) > limit
         return _whole(first, "steps reordered" if is_reordered else None)
+    if _handed_over(first.schedule) > limit:
+        raise _refusal(first, first.schedule.peak_bytes, limit)
     slices = _in_slices(first, limit)
     found = [each for each in slices if each.schedule.peak_bytes <= limit]
     if not found or _flops(min(found, key=_flops)) > ALMOST_FREE * first.schedule.cost.flops:
@@ -213,6 +215,11 @@ def _least_limit(kept: Kept[Found]) -> int:
     return least
 
 
+def _handed_over(schedule: Schedule) -> int:
+    """Return the bytes of inputs and results, which no plan can do without."""
+    return bytes_needed(schedule.nodes, schedule.storage)[-1]
+
+
 def _refusal(candidate: Candidate, least: int, limit: int) -> MemoryLimitError:
     """Return the error that names the worst step and what would fit."""
     schedule, labels = candidate.schedule, candidate.labels
@@ -221,12 +228,18 @@ def _refusal(candidate: Candidate, least: int, limit: int) -> MemoryLimitError:
     operation, equation, _ = describe(worst)
     layer = f" of layer '{labels[worst]}'" if worst in labels else ""
     own = byte_text(schedule.storage.bytes_of(worst))
+    handed_over = _handed_over(schedule)
+    reason = (
+        f"inputs and results alone take {byte_text(handed_over)}"
+        if handed_over > limit
+        else f"the least found to be enough is {byte_text(least)}, with slices and values computed "
+        "again"
+    )
     return MemoryLimitError(
-        f"the memory limit of {byte_text(limit)} cannot be kept: the least found to be enough is "
-        f"{byte_text(least)}, with slices and values computed again. Without a limit the worst "
-        f"step is {operation} '{equation}'{layer}: its result of shape {worst.shape} takes {own}, "
-        f"and {byte_text(max(needed))} are needed in all. Raise the limit to {byte_text(least)}, "
-        "choose smaller dimensions, or dtype float32",
+        f"the memory limit of {byte_text(limit)} cannot be kept: {reason}. Without a limit the "
+        f"worst step is {operation} '{equation}'{layer}: its result of shape {worst.shape} takes "
+        f"{own}, and {byte_text(max(needed))} are needed in all. Raise the limit to "
+        f"{byte_text(least)}, choose smaller dimensions, or dtype float32",
         limit,
         least,
     )
