@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from tensorbp.errors import MemoryLimitError
@@ -25,8 +24,11 @@ from tensorbp.planning.schedule import Schedule, describe
 
 __all__ = ["Candidate", "Kept", "within"]
 
-MOST_AXES = 8
-"""How many axes are tried, those of the largest values first."""
+MOST_VALUES = 16
+"""Of how many values the axes are looked at, the largest first."""
+
+MOST_AXES = 4
+"""How many axes are tried."""
 
 MOST_NODES = 20_000
 """How many nodes a graph in slices may have."""
@@ -140,10 +142,7 @@ def _in_slices(candidate: Found, limit: int) -> list[Kept[Found]]:
     """
     schedule = candidate.schedule
     slicer = Slicer(schedule.nodes, schedule.roots)
-    halves = [
-        (axis, _sliced(candidate, slicer, axis, 2))
-        for axis in islice(_axes(schedule, slicer), MOST_AXES)
-    ]
+    halves = [(axis, _sliced(candidate, slicer, axis, 2)) for axis in _axes(schedule, slicer)]
     halves.sort(key=lambda each: each[1].schedule.peak_bytes)
     found = []
     for axis, kept in halves[:FOLLOWED]:
@@ -166,18 +165,24 @@ def _sliced(candidate: Found, slicer: Slicer, axis: Axis, count: int) -> Kept[Fo
     return Kept(candidate, made, rewritten.roots, rewritten.origin, (means,))
 
 
-def _axes(schedule: Schedule, slicer: Slicer) -> Iterator[Axis]:
-    """Yield the axes of what is alive at the worst step, those of the largest values first."""
+def _axes(schedule: Schedule, slicer: Slicer) -> list[Axis]:
+    """Return the axes of the largest values at the worst step, those first that most values have.
+
+    That is the batch, as a rule.
+    """
     nodes, storage = schedule.nodes, schedule.storage
-    needed = bytes_needed(nodes, storage)
-    alive = alive_at(nodes, storage, min(needed.index(max(needed)), len(nodes) - 1))
-    seen: set[tuple[tuple[Expression, int], ...]] = set()
-    for node in sorted(alive, key=storage.bytes_of, reverse=True):
+    needed = bytes_needed(nodes, storage)[:-1]
+    alive = alive_at(nodes, storage, needed.index(max(needed)))
+    found: dict[frozenset[Expression], tuple[int, Axis]] = {}
+    for node in sorted(alive, key=storage.bytes_of, reverse=True)[:MOST_VALUES]:
         for dimension in range(node.ndim):
             axis = slicer.axis_of(node, dimension)
-            if axis is not None and (key := tuple(axis.sources.items())) not in seen:
-                seen.add(key)
-                yield axis
+            if axis is not None:
+                carriers = slicer.carriers(axis)
+                total = sum(map(storage.bytes_of, carriers))
+                found.setdefault(frozenset(carriers), (total, axis))
+    ranked = sorted(found.values(), key=lambda each: each[0], reverse=True)
+    return [axis for _, axis in ranked[:MOST_AXES]]
 
 
 def _computed_again(kept: Kept[Found], limit: int) -> list[Kept[Found]]:

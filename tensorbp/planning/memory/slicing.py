@@ -130,6 +130,10 @@ class Slicer:
                     places[node] = best.output
         return chosen
 
+    def carriers(self, axis: Axis) -> list[Expression]:
+        """Return the nodes that are computed in slices along an axis, and have it."""
+        return [each for each, cut in self._chosen(axis).items() if cut.output is not None]
+
     def sliced(self, axis: Axis, count: int) -> Sliced:
         """Return the graph in slices.
 
