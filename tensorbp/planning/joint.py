@@ -15,6 +15,7 @@ from itertools import product as combinations
 
 from tensorbp.algebra import Axis, Term
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import Selection
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.paths import pairs_of_tree
 from tensorbp.planning.sharing import Key, intermediate_key
@@ -33,6 +34,9 @@ MOST_SPLITS = 4_000_000
 
 SPLITS_OF_A_PRODUCT = 2_000
 """How many splits are priced in the time that it takes to begin with a product, about."""
+
+MOST_KNOWN = 4096
+"""How many answers are remembered."""
 
 MOST_PLACES = 16
 """In how many places of a product one sub-result is looked for."""
@@ -75,13 +79,50 @@ def ordered_jointly(terms: Sequence[Term[Expression]], effort: Effort | None = N
         terms: products of two to a dozen factors, those that others contain first.
         effort: what may be done to find sub-results that none of them would make for itself.
     """
+    effort = effort or Effort()
+    key = _pattern_of(terms)
+    paths, spent = _known.get(key, ([], effort.splits + 1))
+    if spent <= effort.splits:
+        effort.splits -= spent
+        return paths
+    before = effort.splits
+    paths = _ordered(terms, effort)
+    if effort.splits >= 0:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[key] = (paths, before - effort.splits)
+    return paths
+
+
+_known: dict[tuple[object, ...], tuple[list[Path], int]] = {}
+"""The paths for products that a model may have many of, and the effort that they took."""
+
+
+def _pattern_of(terms: Sequence[Term[Expression]]) -> tuple[object, ...]:
+    """Return what the paths of products depend on: axes, sizes, and which values are the same."""
+    serials = sorted({value.serial for term in terms for value in term.values})
+    rank = {serial: k for k, serial in enumerate(serials)}
+    return tuple(
+        [
+            (
+                term.pattern,
+                term.sizes,
+                tuple([rank[value.serial] for value in term.values]),
+                tuple([v.operator for v in term.values if isinstance(v.operator, Selection)]),
+            )
+            for term in terms
+        ]
+    )
+
+
+def _ordered(terms: Sequence[Term[Expression]], effort: Effort) -> list[Path]:
     products = [_Product(term) for term in terms]
     forwards = range(len(terms))
     best = min(
         (_improved(_Orders.of(products, each)) for each in (forwards, forwards[::-1])),
         key=lambda each: each.flops,
     )
-    best = _with_more_in_common(best, effort or Effort())
+    best = _with_more_in_common(best, effort)
     united = _united(best.tables)
     return [each.path(united) for each in products]
 
