@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from tensorbp.algebra import LinearMap
 from tensorbp.errors import CompileError, suggestion
 from tensorbp.execution.backends import Backend, find_backend
-from tensorbp.execution.kernels import Kernel, kernel
 from tensorbp.execution.structured_map import HeldSelection, StructuredMap
 from tensorbp.expression import Expression, MapExpression
 from tensorbp.expression.graph import variables
@@ -21,7 +20,6 @@ from tensorbp.planning import (
     PlannedInput,
     PlannedSelection,
     PlannedValue,
-    Step,
 )
 from tensorbp.planning import plan as make_plan
 from tensorbp.planning.memory.amounts import check_peak
@@ -51,7 +49,6 @@ class Program:
         self.plan = plan
         self.dtype = dtype
         self.backend = backend.name
-        self._backend = backend
         self._unread = frozenset(unread)
         self._groups = groups or [None] * len(plan.outputs)
         self._inputs = {each.name: each for each in plan.inputs}
@@ -62,19 +59,20 @@ class Program:
                 f"several variables of different shape or kind are named '{twice[0]}'; a program "
                 "takes its arrays by name, give each variable its own"
             )
-        results = {number for each in plan.outputs for number in _numbers(each)}
-        self._steps = [
-            (step, self._kernel(step, step.result in results), dead)
-            for step, dead in zip(plan.steps, _dead_after(plan), strict=True)
-        ]
+        # tensorbp.execution is loaded for its list of backends as well, before there are any arrays
+        from tensorbp.execution.lowering import lower
 
-    def _kernel(self, step: Step, is_result: bool) -> Kernel:
-        """Return what carries out a step; a result gets memory of its own."""
-        run = kernel(step.operator, self._backend.namespace, self.dtype)
-        if not is_result:
-            return run
-        owned = self._backend.owned
-        return lambda *operands: owned(run(*operands), operands)
+        self._run = backend.program(lower(plan))
+        self._planned = [(each, each.name, each.shape, each.kind) for each in plan.inputs]
+        self._as_input = backend.as_input
+        self._has_only_arrays = all(each is None for each in self._groups) and not any(
+            isinstance(each, MapOutput) for each in plan.outputs
+        )
+
+    @property
+    def source(self) -> str:
+        """The code that is run, where the array library runs code of ours."""
+        return str(self._run.source)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,50 +94,44 @@ class Program:
         Raises:
             CompileError: an input is missing, unknown, or of the wrong shape or dtype.
         """
-        values = self._checked({**(arrays or {}), **named})
-        given = {id(value) for value in values.values()}
-        for step, run, dead in self._steps:
-            values[step.result] = run(*[values[number] for number in step.operands])
-            for number in dead:
-                del values[number]
-        return self._results(values, given)
+        given = {**arrays, **named} if arrays else named
+        if len(given) != len(self._planned):
+            self._check_names(given)
+        values = []
+        for planned, name, shape, kind in self._planned:
+            try:
+                value = given[name]
+            except KeyError:
+                self._check_names(given)
+                raise
+            array = self._as_input(name, value, self.dtype, kind)
+            if array.shape != shape:
+                _refuse_shape(planned, array)
+            values.append(array)
+        return self._grouped(self._run(values))
 
-    def _checked(self, arrays: Mapping[str, Any]) -> dict[int, Any]:
-        for name in arrays:
+    def _check_names(self, given: Mapping[str, Any]) -> None:
+        for name in given:
             if name not in self._inputs and name not in self._unread:
                 raise CompileError(
                     f"the program takes no input '{name}'{suggestion(name, self._inputs)}"
                 )
-        missing = [name for name in self._inputs if name not in arrays]
+        missing = [name for name in self._inputs if name not in given]
         if missing:
             raise CompileError(
                 f"the program needs its input '{missing[0]}' of shape "
                 f"{self._inputs[missing[0]].shape}"
                 + (f" (and {', '.join(missing[1:])})" if missing[1:] else "")
             )
-        return {each.value: self._input(each, arrays[each.name]) for each in self.plan.inputs}
 
-    def _input(self, planned: PlannedInput, value: Any) -> Any:
-        array = self._backend.as_input(planned.name, value, self.dtype, planned.kind)
-        if tuple(array.shape) != planned.shape:
-            raise CompileError(
-                f"input '{planned.name}' must have shape {planned.shape}, found "
-                f"{tuple(array.shape)}"
-            )
-        return array
-
-    def _results(self, values: Mapping[int, Any], given: set[int]) -> list[Any]:
-        taken = set(given)
-
-        def result(number: int) -> Any:
-            value = values[number]
-            is_shared = id(value) in taken
-            taken.add(id(value))
-            return self._backend.as_result(value, is_shared)
-
+    def _grouped(self, values: list[Any]) -> list[Any]:
+        """Return the outputs in the lists in which they were asked for."""
+        if self._has_only_arrays:
+            return values
+        arrays = iter(values)
         results = iter(
             [
-                result(each) if isinstance(each, int) else self._map(each, result)
+                next(arrays) if isinstance(each, int) else self._map(each, arrays)
                 for each in self.plan.outputs
             ]
         )
@@ -148,19 +140,27 @@ class Program:
             for length in self._groups
         ]
 
-    def _map(self, output: MapOutput, result: Any) -> StructuredMap:
+    def _map(self, output: MapOutput, arrays: Iterator[Any]) -> StructuredMap:
         planned: LinearMap[PlannedValue | PlannedSelection] = LinearMap(
             output.output, output.input, output.blocks
         )
-        own = {number: result(number) for number in dict.fromkeys(output.numbers)}
+        own = {number: next(arrays) for number in dict.fromkeys(output.numbers)}
 
         def held(value: PlannedValue | PlannedSelection) -> Any:
             if isinstance(value, PlannedValue):
                 return own[value.number]
             return HeldSelection(value.selection, tuple([own[k] for k in value.operands]))
 
-        arrays: LinearMap[Any] = planned.with_values(held)
-        return StructuredMap(arrays, partial(_compute, self.dtype, self.backend))
+        held_map: LinearMap[Any] = planned.with_values(held)
+        return StructuredMap(held_map, partial(_compute, self.dtype, self.backend))
+
+
+def _refuse_shape(planned: PlannedInput, array: Any) -> None:
+    """Raise `CompileError` for an array of the wrong shape."""
+    if tuple(array.shape) != planned.shape:
+        raise CompileError(
+            f"input '{planned.name}' must have shape {planned.shape}, found {tuple(array.shape)}"
+        )
 
 
 def _compute(
@@ -174,29 +174,6 @@ def _compute(
 @lru_cache(maxsize=256)
 def _compiled(outputs: tuple[Expression, ...], dtype: str, backend: str) -> Program:
     return compile(list(outputs), dtype, backend)
-
-
-def _numbers(output: int | MapOutput) -> list[int]:
-    """Return the numbers of the values that make up an output."""
-    return [output] if isinstance(output, int) else output.numbers
-
-
-def _dead_after(plan: Plan) -> list[list[int]]:
-    """Return, for each step, the values that nothing reads any more once it is done."""
-    last: dict[int, int] = {}
-    for position, step in enumerate(plan.steps):
-        last[step.result] = position
-        for number in step.operands:
-            last[number] = position
-    for output in plan.outputs:
-        for number in _numbers(output):
-            last.pop(number, None)
-    for each in plan.inputs:
-        last.pop(each.value, None)
-    dead: list[list[int]] = [[] for _ in plan.steps]
-    for number, position in last.items():
-        dead[position].append(number)
-    return dead
 
 
 def compile(

@@ -1,0 +1,373 @@
+"""Lowering: the steps of a plan become instructions, once, before there are any arrays.
+
+Each value of the plan is a view of something stored, with a dimension for each dimension of the
+value. Transpositions, broadcasts and reshapes are views and cost nothing. In which order a product
+stores its axes is chosen by who reads it: what is multiplied or added element by element is
+stored alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+
+from tensorbp.algebra import Axis, Dimension, Number
+from tensorbp.execution.builder import Builder
+from tensorbp.execution.instructions import (
+    Call,
+    Copy,
+    Instruction,
+    Operand,
+    Reduce,
+    Stored,
+)
+from tensorbp.execution.products import Tensor, multiplied
+from tensorbp.execution.selections import lower_selected, lower_summed_up, scattered_order
+from tensorbp.execution.tracing import NotTraceableError, traced
+from tensorbp.execution.view import View
+from tensorbp.expression.arithmetic import Add
+from tensorbp.expression.einsum import Einsum
+from tensorbp.expression.layer import Primitive
+from tensorbp.expression.rule import Elementwise
+from tensorbp.planning import MapOutput, Plan, Step
+from tensorbp.planning.selecting import Selected, SummedUp
+
+__all__ = ["Lowered", "lower"]
+
+FARTHEST_READER = 16
+"""How many steps ahead the order of a value's axes is looked for."""
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A plan as instructions.
+
+    Attributes:
+        values: the stored values, the inputs first.
+        instructions: what is done, in order.
+        results: the view that each wanted value is, one after the other.
+        input_shapes: the shapes of the values that are inputs.
+    """
+
+    values: list[Stored]
+    instructions: list[Instruction]
+    results: list[View]
+    input_shapes: dict[int, tuple[int, ...]]
+
+
+def lower(plan: Plan) -> Lowered:
+    """Return a plan as instructions; each result is a value of its own, stored row after row."""
+    return _Lowering(plan).lowered()
+
+
+def wanted_numbers(plan: Plan) -> list[int]:
+    """Return the numbers of the values that are handed out, one for each array."""
+    numbers: list[int] = []
+    for output in plan.outputs:
+        numbers += dict.fromkeys(output.numbers) if isinstance(output, MapOutput) else [output]
+    return numbers
+
+
+class _Lowering:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.builder = Builder(plan.dtype)
+        self.views: dict[int, Operand] = {}
+        self.shapes = {each.value: each.shape for each in plan.inputs}
+        self.readers: dict[int, list[Step]] = {}
+        self.producers = {step.result: step for step in plan.steps}
+        for step in plan.steps:
+            self.shapes[step.result] = step.shape
+            for number in dict.fromkeys(step.operands):
+                self.readers.setdefault(number, []).append(step)
+        self.wanted = wanted_numbers(plan)
+        self.results: dict[int, View] = {}
+        self._orders: dict[int, tuple[int, ...] | None] = {}
+
+    def lowered(self) -> Lowered:
+        for each in self.plan.inputs:
+            dtype = np.int64 if each.kind == "integer" else self.builder.dtype
+            number = self.builder.value(_size(each.shape), dtype, "input")
+            self.views[each.value] = View.whole(number, each.shape)
+        wanted = set(self.wanted)
+        for step in self.plan.steps:
+            self.views[step.result] = self._step(step)
+            if step.result in wanted:
+                self._keep(step.result)
+        results = []
+        for number in self.wanted:
+            result = self.results.pop(number, None)
+            results.append(self._copy_of_result(number) if result is None else result)
+        shapes = {k: each.shape for k, each in enumerate(self.plan.inputs)}
+        return Lowered(self.builder.values, self.builder.instructions, results, shapes)
+
+    def _keep(self, number: int) -> None:
+        """Make a value a result: as it is stored, where it is stored as it should be."""
+        view = self.views[number]
+        if isinstance(view, View) and self.builder.values[view.value].kind == "buffer":
+            is_whole = view.is_contiguous and not view.offset
+            if is_whole and view.size == self.builder.values[view.value].size:
+                self.builder.values[view.value].kind = "result"
+                self.results[number] = View.whole(view.value, self.shapes[number])
+
+    def _copy_of_result(self, number: int) -> View:
+        copy = self.builder.copied(self.views[number], self.shapes[number])
+        self.builder.values[copy.value].kind = "result"
+        return copy
+
+    def _step(self, step: Step) -> Operand:
+        operator = step.operator
+        if isinstance(operator, Einsum):
+            return self._einsum(step, operator)
+        if isinstance(operator, Add):
+            return self._add(step, operator)
+        operands = [
+            self.builder.stored(self.views[number], self.shapes[number]) for number in step.operands
+        ]
+        if isinstance(operator, Selected | SummedUp):
+            order = self._order(step.result)
+            if isinstance(operator, Selected):
+                return lower_selected(self.builder, operator, operands, order)
+            return lower_summed_up(self.builder, operator, operands, order)
+        assert isinstance(operator, Primitive)
+        order = self._order(step.result)
+        is_integer = getattr(operator, "kind", "real") == "integer"
+        dtype = np.dtype(np.int64) if is_integer else self.builder.dtype
+        before = len(self.builder.instructions)
+        try:
+            return traced(self.builder, operator, operands, step.shape, order, dtype)
+        except NotTraceableError:
+            del self.builder.instructions[before:]
+        result = self.builder.new(step.shape, None, dtype)
+        function = partial(operator.forward, np)
+        self.builder.emit(Call(operator.name, function, tuple(operands), result))
+        return result
+
+    # ----- sums -----
+
+    def _add(self, step: Step, operator: Add) -> Operand:
+        pairs = [
+            (_as_float(number), self.views[operand])
+            for number, operand in zip(operator.coefficients, step.operands, strict=True)
+        ]
+        # what is added as it is comes first: nothing need be multiplied for it
+        pairs.sort(key=lambda pair: pair[0] != 1)
+        shape, order = step.shape, self._order(step.result)
+        number, total = pairs[0]
+        if number != 1:
+            total = self._scaled(number, total, shape, None)
+        for number, operand in pairs[1:]:
+            if number not in (1, -1):
+                operand = self._scaled(number, operand, shape, None)
+            function = "subtract" if number == -1 else "add"
+            total = self.builder.apply(function, [total, operand], shape, order)
+        return total
+
+    def _scaled(
+        self, number: float, operand: Operand, shape: tuple[int, ...], order: Sequence[int] | None
+    ) -> Operand:
+        if not isinstance(operand, View):
+            return number * operand
+        if number == -1:
+            return self.builder.apply("negative", [operand], shape, order)
+        return self.builder.apply("multiply", [operand, number], shape, order)
+
+    # ----- einsums -----
+
+    def _einsum(self, step: Step, operator: Einsum) -> Operand:
+        number = _as_float(operator.coefficient)
+        flat = [axis for dimension in operator.output for axis in dimension]
+        distinct = list(dict.fromkeys(flat))
+        if not operator.factors:
+            if len(distinct) == len(flat):
+                return number
+            one = Tensor(self.builder.stored(number, ()), ())
+            return self._finished(operator, one, distinct)
+        tensors = [
+            self._opened(self.views[value], dimensions, operator.sizes)
+            for value, dimensions in zip(step.operands, operator.factors, strict=True)
+        ]
+        kept = [axis for axis in distinct if any(axis in each.axes for each in tensors)]
+        wanted = [axis for axis in self._axes_wanted(step.result, operator) if axis in kept]
+        if len(tensors) == 2:
+            left, right = tensors
+            product = multiplied(self.builder, left, right, kept, wanted or None, operator.sizes)
+        else:
+            product = self._summed(tensors[0], operator)
+        if number != 1:
+            view = product.view
+            order = [product.axes.index(axis) for axis in wanted] if wanted else None
+            scaled = self._scaled(number, view, view.shape, order)
+            assert isinstance(scaled, View)
+            product = Tensor(scaled, product.axes)
+        return self._finished(operator, product, distinct)
+
+    def _opened(
+        self, operand: Operand, dimensions: Sequence[Dimension], sizes: Sequence[int]
+    ) -> Tensor:
+        """Return an operand with one dimension for each of its distinct axes."""
+        shapes = [[sizes[axis] for axis in dimension] for dimension in dimensions]
+        view = self.builder.stored(operand, tuple([_size(shape) for shape in shapes]))
+        axes = [axis for dimension in dimensions for axis in dimension]
+        tied, distinct = view.split(shapes).diagonal(axes)
+        return Tensor(tied, tuple(distinct))
+
+    def _summed(self, tensor: Tensor, operator: Einsum) -> Tensor:
+        axes = tuple([k for k, axis in enumerate(tensor.axes) if axis in operator.summed])
+        if not axes:
+            return tensor
+        kept = [axis for axis in tensor.axes if axis not in operator.summed]
+        result = self.builder.new([operator.sizes[axis] for axis in kept])
+        self.builder.emit(Reduce("add", (tensor.view,), axes, result))
+        return Tensor(result, tuple(kept))
+
+    def _finished(self, operator: Einsum, tensor: Tensor, distinct: list[Axis]) -> View:
+        """Return a tensor as the value of a node: spread, deltas written out, axes merged."""
+        sizes = operator.sizes
+        flat = [axis for dimension in operator.output for axis in dimension]
+        shape = tuple([sizes[axis] for axis in distinct])
+        view = tensor.ordered(distinct).spread(shape)
+        if len(distinct) < len(flat):
+            written = self.builder.copied(0, tuple([sizes[axis] for axis in flat]))
+            diagonal, _ = written.diagonal(flat)
+            self.builder.emit(Copy((view,), diagonal))
+            view = written
+        ends = [0]
+        for dimension in operator.output:
+            ends.append(ends[-1] + len(dimension))
+        groups = [range(a, b) for a, b in pairwise(ends)]
+        return self.builder.merged(view, groups)
+
+    # ----- the order of axes in memory -----
+
+    def _axes_wanted(self, number: int, operator: Einsum) -> list[Axis]:
+        """Return the axes of a node's result in the order in which they had best be stored."""
+        order = self._order(number)
+        if order is None:
+            return []
+        return list(dict.fromkeys([a for k in order for a in operator.output[k]]))
+
+    def _order(self, number: int) -> tuple[int, ...] | None:
+        """Return the dimensions of a value as they had best be stored, or None where all is one."""
+        if number not in self._orders:
+            self._orders[number] = self._looked_for(number, FARTHEST_READER)
+        return self._orders[number]
+
+    def _looked_for(self, number: int, farthest: int) -> tuple[int, ...] | None:
+        rank = len(self.shapes[number])
+        if number in self.wanted:
+            return tuple(range(rank))
+        if not farthest or rank < 2:
+            return None
+        for step in self.readers.get(number, ()):
+            order = self._order_of_reader(number, step, farthest)
+            if order is not None:
+                return order
+        for step in self.readers.get(number, ()):
+            order = self._order_in_product(number, step)
+            if order is not None:
+                return order
+        return None
+
+    def _order_in_product(self, number: int, step: Step) -> tuple[int, ...] | None:
+        """Return the order in which a value is a stack of matrices for a product that reads it."""
+        operator = step.operator
+        if not isinstance(operator, Einsum) or len(operator.factors) < 2 or not operator.summed:
+            return None
+        at = step.operands.index(number)
+        mine, theirs = operator.factors[at], operator.factors[1 - at]
+        if any(len(dimension) != 1 for dimension in mine):
+            return None
+        other = self.views.get(step.operands[1 - at])
+        if isinstance(other, View):
+            theirs = tuple([theirs[k] for k in other.order])
+        axes = [dimension[0] for dimension in mine]
+        shared = [axis for dimension in theirs for axis in dimension if axis in axes]
+        batch = [axis for axis in axes if axis in shared and axis not in operator.summed]
+        summed = [axis for axis in dict.fromkeys(shared) if axis in operator.summed]
+        own = [axis for axis in axes if axis not in shared]
+        matrix = own + summed if axes[-1:] == summed[-1:] else summed + own
+        return _in_order_of(mine, batch + matrix)
+
+    def _order_of_reader(self, number: int, step: Step, farthest: int) -> tuple[int, ...] | None:
+        """Return the order in which a step that works element by element reads a value."""
+        operator = step.operator
+        if isinstance(operator, Selected | SummedUp):
+            return scattered_order(operator, step.operands.index(number))
+        dimensions, output = _elementwise_dimensions(step)
+        if dimensions is None:
+            return None
+        mine = dimensions[step.operands.index(number)]
+        for other, theirs in zip(step.operands, dimensions, strict=True):
+            if other != number and _axes(theirs) == _axes(mine):
+                order = self._expected(other, farthest - 1)
+                if order is not None:
+                    return _in_order_of(mine, [axis for k in order for axis in theirs[k]])
+        order = self._looked_for(step.result, farthest - 1)
+        if order is None:
+            return None
+        axes = [axis for k in order for axis in output[k]]
+        return _in_order_of(mine, axes) if _axes(mine) <= set(axes) else None
+
+    def _expected(self, number: int, farthest: int) -> tuple[int, ...] | None:
+        """Return the order in which a value is stored, or will be for the sake of its operands."""
+        if number in self.views:
+            view = self.views[number]
+            return view.order if isinstance(view, View) and not _repeats(view) else None
+        step = self.producers[number]
+        dimensions, output = _elementwise_dimensions(step)
+        if dimensions is None or not farthest:
+            return None
+        for operand, theirs in zip(step.operands, dimensions, strict=True):
+            if _axes(theirs) == _axes(output):
+                order = self._expected(operand, farthest - 1)
+                if order is not None:
+                    return _in_order_of(output, [axis for k in order for axis in theirs[k]])
+        return None
+
+
+def _elementwise_dimensions(
+    step: Step,
+) -> tuple[Sequence[tuple[Dimension, ...]] | None, tuple[Dimension, ...]]:
+    """Return the dimensions of operands and result of a step that works element by element."""
+    operator = step.operator
+    if isinstance(operator, Einsum):
+        is_elementwise = not operator.summed
+        return (operator.factors if is_elementwise else None), operator.output
+    output = tuple([(axis,) for axis in range(len(step.shape))])
+    if isinstance(operator, Add | Elementwise):
+        return [output] * len(step.operands), output
+    return None, output
+
+
+def _axes(dimensions: Sequence[Dimension]) -> set[Axis]:
+    return {axis for dimension in dimensions for axis in dimension}
+
+
+def _in_order_of(dimensions: Sequence[Dimension], axes: Sequence[Axis]) -> tuple[int, ...]:
+    """Return the positions of dimensions in the order in which their axes come."""
+    place = {axis: k for k, axis in enumerate(dict.fromkeys(axes))}
+    return tuple(
+        sorted(
+            range(len(dimensions)), key=lambda k: min([place[a] for a in dimensions[k]], default=0)
+        )
+    )
+
+
+def _repeats(view: View) -> bool:
+    return any(not s and size != 1 for size, s in zip(view.shape, view.strides, strict=True))
+
+
+def _as_float(number: Number) -> float | int:
+    return number if isinstance(number, int) else float(number)
+
+
+def _size(shape: Sequence[int]) -> int:
+    size = 1
+    for each in shape:
+        size *= each
+    return size

@@ -1,0 +1,102 @@
+"""Programs in numpy: the code that is run, the memory it runs in, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorbp.errors import CompileError
+from tensorbp.execution.lowering import Lowered
+from tensorbp.execution.memory import laid_out
+from tensorbp.execution.source import written
+from tensorbp.planning.schedule import ITEM_BYTES
+
+__all__ = ["NumpyProgram", "as_input"]
+
+
+TYPES = {
+    (kind, name): np.dtype("int64" if kind == "integer" else name)
+    for kind in ("real", "integer")
+    for name in ITEM_BYTES
+}
+"""The type of numbers of an input, by its kind and the program's dtype."""
+
+
+class NumpyProgram:
+    """Instructions as a function of arrays.
+
+    What lives between two instructions is in an arena, which is kept for the next call. There are
+    as many arenas as calls at one time, so that threads may call one program.
+
+    Attributes:
+        source: the code that is run.
+        arena_bytes: the size of an arena.
+    """
+
+    def __init__(self, lowered: Lowered) -> None:
+        memory = laid_out(lowered.values, lowered.instructions)
+        code = written(lowered, memory)
+        self.source = code.text
+        self.arena_bytes = memory.size
+        namespace = dict(code.namespace)
+        exec(compile(code.text, "<program>", "exec"), namespace)
+        self._bind: Callable[[Any], Callable[..., list[Any]]] = namespace["bind"]
+        self._free: list[Callable[..., list[Any]]] = []
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """Return the results as arrays of their own; scalars as numbers of numpy."""
+        try:
+            program = self._free.pop()
+        except IndexError:
+            program = self._bind(_aligned(self.arena_bytes))
+        try:
+            return program(*arrays)
+        finally:
+            self._free.append(program)
+
+
+def _aligned(size: int) -> Any:
+    """Return so many bytes that begin at a multiple of 64."""
+    room = np.empty(size + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + size]
+
+
+def as_input(name: str, value: Any, dtype: str, kind: str) -> Any:
+    """Return an argument as a numpy array of the program's dtype, stored row after row.
+
+    Raises:
+        CompileError: the argument holds no numbers, or more digits than the dtype keeps.
+    """
+    known = TYPES[kind, dtype]
+    if type(value) is np.ndarray and value.dtype is known and value.flags.c_contiguous:
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise CompileError(f"input '{name}' is no array: {error}") from None
+    if kind == "integer":
+        if array.dtype.kind not in "iu":
+            raise CompileError(
+                f"input '{name}' holds integers, found dtype {array.dtype}; convert it with "
+                ".astype(int)"
+            )
+        return _stored(array, known)
+    if array.dtype.kind not in "biufc":
+        raise CompileError(f"input '{name}' must hold numbers, found dtype {array.dtype}")
+    loses = array.dtype.kind in "fc" and not np.can_cast(array.dtype, dtype, "safe")
+    # a number of Python is a float64 without dimensions, and welcome in a float32 program
+    is_number = array.dtype.kind == "f" and not array.ndim
+    if loses and not is_number:
+        raise CompileError(
+            f"input '{name}' has dtype {array.dtype}, the program computes in {dtype}; compile "
+            f'it with dtype="{array.dtype}", or convert the array with .astype("{dtype}")'
+        )
+    return _stored(array, known)
+
+
+def _stored(array: Any, dtype: Any) -> Any:
+    """Return an array in a type, row after row."""
+    return np.asarray(array, dtype, order="C", copy=None)
