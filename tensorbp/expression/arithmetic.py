@@ -83,7 +83,7 @@ def linear_combination(
         return constant(0, pairs[0][1].shape)
     if len(kept) == 1:
         ((value, number),) = kept.items()
-        return value if number == 1 and not is_view(value) else _scaled(number, value, keeps)
+        return value if number == 1 and not is_view(value) else scaled(number, value, keeps)
     return Expression.of(Add(tuple(kept.values())), *kept)
 
 
@@ -100,7 +100,8 @@ def _is_zero(value: Expression) -> bool:
     return isinstance(value.operator, Einsum) and value.operator.coefficient == 0
 
 
-def _scaled(number: Number, value: Expression, keeps: Keeps) -> Expression:
+def scaled(number: Number, value: Expression, keeps: Keeps = keeps_none) -> Expression:
+    """Return an expression times a number."""
     axes = tuple([(axis,) for axis in range(value.ndim)])
     sizes = dict(enumerate(value.shape))
     return contract(Term.of(number, [Factor(value, axes)], axes, (), sizes), keeps)

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tensorbp.algebra import Factor, Term
-from tensorbp.expression.einsum import contract
+from tensorbp.expression.arithmetic import scaled
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.planning.fusion import Contraction, is_product, substituted
-from tensorbp.planning.joint import ordered_jointly
+from tensorbp.planning.joint import Effort, ordered_jointly
 from tensorbp.planning.network import Network
 from tensorbp.planning.programmes import is_tried_in_full
 from tensorbp.planning.sharing import joint_flops
@@ -42,29 +42,37 @@ def planned_jointly(
     """
     needed = _needed(roots)
     planned = dict(contractions)
-    for cluster in _clusters(contractions):
-        if len(cluster) == 1:
-            continue
+    readers: dict[Expression, set[Expression]] = {}
+    for node in planned:
+        _note(node, planned, readers)
+    effort = Effort()
+    for cluster in _dearest_first(_clusters(contractions), contractions):
         failures = 0
         for window in _windows(cluster, contractions):
             inside = set(window)
-            others = {
-                factor.value
-                for node, each in planned.items()
-                if node not in inside
-                for factor in each.term.factors
+            wanted = {
+                node for node in window if node in needed or readers.get(node, inside) - inside
             }
-            is_whole = len(window) == len(cluster)
-            replanned = _Window(window, planned, inside & (needed | others), is_whole)
+            replanned = _Window(window, planned, wanted, effort)
             if replanned.is_cheaper:
                 for node in window:
                     del planned[node]
                 planned |= replanned.contractions
+                for node in replanned.contractions:
+                    _note(node, planned, readers)
             else:
                 failures += 1
                 if failures == FAILURES:
                     break
     return planned
+
+
+def _note(
+    node: Expression, contractions: Contractions, readers: dict[Expression, set[Expression]]
+) -> None:
+    """Take note of what a product reads."""
+    for factor in contractions[node].term.factors:
+        readers.setdefault(factor.value, set()).add(node)
 
 
 def _clusters(contractions: Contractions) -> list[list[Expression]]:
@@ -127,7 +135,15 @@ def _windows(cluster: Sequence[Expression], contractions: Contractions) -> list[
     count = -(-len(cluster) // WINDOW)
     length = -(-len(cluster) // count)
     windows = [list(cluster[start : start + length]) for start in range(0, len(cluster), length)]
-    return sorted(windows, key=lambda each: -sum(contractions[node].flops for node in each))
+    return _dearest_first(windows, contractions)
+
+
+def _dearest_first(
+    groups: Iterable[list[Expression]], contractions: Contractions
+) -> list[list[Expression]]:
+    """Return the groups of more than one tensor, in the order of what they cost."""
+    linked = [each for each in groups if len(each) > 1]
+    return sorted(linked, key=lambda each: -sum(contractions[node].flops for node in each))
 
 
 class _Window:
@@ -143,7 +159,7 @@ class _Window:
         window: Sequence[Expression],
         contractions: Contractions,
         needed: set[Expression],
-        thoroughly: bool,
+        effort: Effort,
     ) -> None:
         self._inside = {node: _scaled_inside(contractions[node], contractions) for node in window}
         expanded: dict[Expression, Contraction] = {}
@@ -157,7 +173,7 @@ class _Window:
             if len(expanded[node].term.factors) > 1 and _is_tried_in_full(expanded[node].term)
         ]
         if ordered:
-            paths = ordered_jointly([expanded[node].term for node in ordered], thoroughly)
+            paths = ordered_jointly([expanded[node].term for node in ordered], effort)
             for node, path in zip(ordered, paths, strict=True):
                 expanded[node] = replace(expanded[node], path=path, follows_graph=False)
         self.contractions = expanded
@@ -209,15 +225,7 @@ def _scaled_inside(contraction: Contraction, contractions: Contractions) -> Cont
     smallest = min(own, key=lambda k: term.factors[k].value.size)
     factors = list(term.factors)
     factor = factors[smallest]
-    dimensions = tuple([(axis,) for axis in range(factor.value.ndim)])
-    alone = Term.of(
-        term.coefficient,
-        [Factor(factor.value, dimensions)],
-        dimensions,
-        (),
-        dict(enumerate(factor.value.shape)),
-    )
-    factors[smallest] = Factor(contract(alone), factor.dimensions)
+    factors[smallest] = Factor(scaled(term.coefficient, factor.value), factor.dimensions)
     return replace(
         contraction, term=Term.of(1, factors, term.output, (), dict(enumerate(term.sizes)))
     )

@@ -160,7 +160,7 @@ class _Query:
             for each in wanted
         ]
         self.roots = [root for each in derived for root in roots_of(each)]
-        self.products = fuse(self.roots, {}, across=False)
+        self.products = fuse(self.roots, {}, across=False)[0]
 
     def ordered_by(self, finder: Finder, name: str, source: str, seconds: float) -> Compared:
         """Return what the query costs if a finder orders each of its einsums."""

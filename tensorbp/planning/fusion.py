@@ -58,26 +58,22 @@ def fuse(
     roots: Sequence[Expression],
     finders: Mapping[str, Finder] | None = None,
     across: bool = True,
-    twice: bool = True,
-) -> dict[Expression, Contraction]:
+) -> list[dict[Expression, Contraction]]:
     """Return for each einsum that remains after fusion the product and its best order found.
+
+    Whether to fuse what one einsum reads twice is guessed einsum by einsum. Where something is, a
+    second answer follows in which nothing is.
 
     Args:
         roots: expressions in which no map is left.
         finders: the path finders that compete.
         across: whether a fused chain may be contracted across the order in which it was derived.
-        twice: whether what one einsum reads twice may be fused with it.
     """
-    fusion = _Fusion(roots, finders, twice)
-    for node in topological_order(roots):
-        if is_product(node):
-            fusion.add(node)
-    found: dict[Expression, Contraction] = {}
-    for node in reversed(fusion.alone):
-        # what a node cannot absorb after all is kept, and comes later in this walk
-        if not fusion.is_absorbed(node):
-            found[node] = fusion.searched(node) if across else fusion.fused(node)
-    return found
+    fusion = _Fusion(roots, finders, twice=True)
+    answers = [fusion.contractions(across)]
+    if fusion.is_guessed:
+        answers.append(_Fusion(roots, finders, twice=False).contractions(across))
+    return answers
 
 
 class _Fusion:
@@ -93,6 +89,19 @@ class _Fusion:
                 self.readers.setdefault(operand, set()).add(node)
         self.alone: dict[Expression, Contraction] = {}
         self.kept: set[Expression] = set()
+        self.is_guessed = False
+        for node in topological_order(roots):
+            if is_product(node):
+                self.add(node)
+
+    def contractions(self, across: bool) -> dict[Expression, Contraction]:
+        """Return the product of each tensor, readers first."""
+        found: dict[Expression, Contraction] = {}
+        for node in reversed(self.alone):
+            # what a node cannot absorb after all is kept, and comes later in this walk
+            if not self.is_absorbed(node):
+                found[node] = self.searched(node) if across else self.fused(node)
+        return found
 
     def is_absorbed(self, node: Expression) -> bool:
         """Say whether a node is part of the one that reads it, and no tensor of its own."""
@@ -112,10 +121,14 @@ class _Fusion:
             apart = self.alone[node].flops + sum(self.fused(each).flops for each in parts)
             if not self.twice or self.searched(node).flops >= apart:
                 self.kept |= twice
+            else:
+                self.is_guessed = True
 
     def searched(self, node: Expression) -> Contraction:
         """Return the fused product of a node with the best order that is found for it."""
         fused = self.fused(node)
+        if fused is self.alone[node] and len(fused.term.values) < 3:
+            return fused
         path = best_path(Network.of(fused.term), fused.path, self.finders)
         twin = twin_path(fused.term, self.finders)
         if twin is not None:
@@ -124,6 +137,8 @@ class _Fusion:
 
     def fused(self, node: Expression) -> Contraction:
         """Return a node together with all that it absorbs, contracted one after the other."""
+        if not any(self.is_absorbed(each) for each in node.operands):
+            return self.alone[node]
         return substituted(node, self.alone, self.is_absorbed, self.kept)
 
 

@@ -15,12 +15,13 @@ from itertools import product as combinations
 
 from tensorbp.algebra import Axis, Term
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import Selection
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.paths import pairs_of_tree
 from tensorbp.planning.sharing import Key, intermediate_key
 from tensorbp.planning.subsets import SubsetProgramme
 
-__all__ = ["ordered_jointly"]
+__all__ = ["Effort", "ordered_jointly"]
 
 ROUNDS = 4
 """How often each product is ordered anew, at most."""
@@ -28,11 +29,14 @@ ROUNDS = 4
 LARGEST_PART = 4
 """Of how many factors a sub-result is that is offered for nothing, at most."""
 
-MOST_TRIED = 64
-"""How many sub-results are offered for nothing in a round, at most."""
-
 MOST_SPLITS = 4_000_000
-"""How many splits of subsets are priced for that in a round, about."""
+"""How many splits of subsets are priced in one search for sub-results that are offered, about."""
+
+SPLITS_OF_A_PRODUCT = 2_000
+"""How many splits are priced in the time that it takes to begin with a product, about."""
+
+MOST_KNOWN = 4096
+"""How many answers are remembered."""
 
 MOST_PLACES = 16
 """In how many places of a product one sub-result is looked for."""
@@ -56,21 +60,69 @@ class _Made:
 _Table = dict[Key, _Made]
 
 
-def ordered_jointly(terms: Sequence[Term[Expression]], thoroughly: bool = True) -> list[Path]:
+class Effort:
+    """What is left of the effort of a search for sub-results that could be shared but are not."""
+
+    def __init__(self) -> None:
+        self.splits = MOST_SPLITS
+
+    def allows(self, terms: Sequence[Term[Expression]]) -> bool:
+        """Say whether products can be ordered once more, from both ends, and take note of it."""
+        self.splits -= sum(2 * (3 ** len(each.factors) + SPLITS_OF_A_PRODUCT) for each in terms)
+        return self.splits >= 0
+
+
+def ordered_jointly(terms: Sequence[Term[Expression]], effort: Effort | None = None) -> list[Path]:
     """Return a path for each product, such that all together cost little.
 
     Args:
         terms: products of two to a dozen factors, those that others contain first.
-        thoroughly: whether sub-results are offered that none of them would make for itself.
+        effort: what may be done to find sub-results that none of them would make for itself.
     """
+    effort = effort or Effort()
+    key = _pattern_of(terms)
+    paths, spent = _known.get(key, ([], effort.splits + 1))
+    if spent <= effort.splits:
+        effort.splits -= spent
+        return paths
+    before = effort.splits
+    paths = _ordered(terms, effort)
+    if effort.splits >= 0:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[key] = (paths, before - effort.splits)
+    return paths
+
+
+_known: dict[tuple[object, ...], tuple[list[Path], int]] = {}
+"""The paths for products that a model may have many of, and the effort that they took."""
+
+
+def _pattern_of(terms: Sequence[Term[Expression]]) -> tuple[object, ...]:
+    """Return what the paths of products depend on: axes, sizes, and which values are the same."""
+    serials = sorted({value.serial for term in terms for value in term.values})
+    rank = {serial: k for k, serial in enumerate(serials)}
+    return tuple(
+        [
+            (
+                term.pattern,
+                term.sizes,
+                tuple([rank[value.serial] for value in term.values]),
+                tuple([v.operator for v in term.values if isinstance(v.operator, Selection)]),
+            )
+            for term in terms
+        ]
+    )
+
+
+def _ordered(terms: Sequence[Term[Expression]], effort: Effort) -> list[Path]:
     products = [_Product(term) for term in terms]
     forwards = range(len(terms))
     best = min(
         (_improved(_Orders.of(products, each)) for each in (forwards, forwards[::-1])),
         key=lambda each: each.flops,
     )
-    if thoroughly:
-        best = _with_more_in_common(best)
+    best = _with_more_in_common(best, effort)
     united = _united(best.tables)
     return [each.path(united) for each in products]
 
@@ -119,11 +171,13 @@ def _improved(orders: _Orders) -> _Orders:
     return orders
 
 
-def _with_more_in_common(orders: _Orders) -> _Orders:
+def _with_more_in_common(orders: _Orders, effort: Effort) -> _Orders:
     """Give the products one more sub-result for nothing, and see whether it pays to make it."""
     for _ in range(ROUNDS):
         before = orders.flops
         for table in _in_common(orders):
+            if not effort.allows([each.term for each in orders.products]):
+                return orders
             for sequence in (orders.sequence, orders.sequence[::-1]):
                 trial = _Orders.of(orders.products, sequence, table)
                 if trial.flops < orders.flops:
@@ -137,19 +191,14 @@ def _in_common(orders: _Orders) -> Iterator[_Table]:
     """Yield sub-results that several products could share but do not, with all that makes them."""
     united = _united(orders.tables)
     seen: set[Key] = set(united)
-    most = min(MOST_TRIED, MOST_SPLITS // sum(3 ** len(each.serials) for each in orders.products))
-    tried = 0
     for product in sorted(orders.products, key=lambda each: -each.everything):
         for members in product.small_parts:
-            if tried >= most:
-                return
             key = product.key(members)
             if key is None or key in seen:
                 continue
             seen.add(key)
             if sum(any(True for _ in each.occurrences(key)) for each in orders.products) > 1:
                 yield product.ordered(united, members)
-                tried += 1
 
 
 def _united(tables: Sequence[_Table]) -> _Table:

@@ -8,8 +8,10 @@ through the same intermediate share it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 from tensorbp.algebra import Axis, Factor, Number, Term
+from tensorbp.expression.arithmetic import scaled
 from tensorbp.expression.einsum import absorb_views, contract
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
@@ -125,8 +127,11 @@ class _Pairing:
         else:
             first = [axis for axis in kept if axis in a.axes and axis in b.axes]
             axes = tuple(order or first + [axis for axis in kept if axis not in first])
+            output = [(x,) for x in axes]
             value = _node(
-                Term.of(coefficient, [a.factor, b.factor], [(x,) for x in axes], (), term.sizes)
+                _scaled_where_small(
+                    Term.of(coefficient, [a.factor, b.factor], output, (), term.sizes)
+                )
             )
             if key:
                 self._shared[key] = (value, tuple([number[axis] for axis in axes]))
@@ -166,12 +171,32 @@ class _Tensor:
         return _Tensor(value, Factor(value, factor.dimensions), axes, (leaf,), origin)
 
 
+def _scaled_where_small(term: Term[Expression]) -> Term[Expression]:
+    """Return a product of a pair with its number in the smallest of the two tensors and itself."""
+    if term.coefficient == 1 or any(determined_by(factor) for factor in term.factors):
+        return term
+    factors = list(term.factors)
+    small = min(range(len(factors)), key=lambda k: factors[k].value.size)
+    value, dimensions = factors[small].value, factors[small].dimensions
+    if value.size >= prod(term.output_shape):
+        return term
+    factors[small] = Factor(scaled(term.coefficient, value), dimensions)
+    return Term.of(1, factors, term.output, (), term.sizes)
+
+
 def _node(term: Term[Expression]) -> Expression:
     """Return a product of one or two tensors, of which one may be a selection."""
     position = selecting_operand(term)
     if position is not None:
         return joined(term, position)
-    return contract(_summed_apart(absorb_views(term)))
+    size = prod(term.output_shape) if len(term.values) > 1 else 0
+
+    def is_scaled_small(value: Expression) -> bool:
+        """Say whether it is cheaper to scale a tensor before it is multiplied."""
+        number = getattr(value.operator, "coefficient", 1)
+        return bool(value.operands) and number != 1 and value.size < size
+
+    return contract(_summed_apart(absorb_views(term, is_scaled_small)), is_scaled_small)
 
 
 def _summed_apart(term: Term[Expression]) -> Term[Expression]:

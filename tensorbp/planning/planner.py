@@ -20,6 +20,7 @@ from tensorbp.expression.map_expression import MapExpression
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
 from tensorbp.planning.cache import remembered
+from tensorbp.planning.collection import no_collection
 from tensorbp.planning.finders import Finder, checked
 from tensorbp.planning.memory.amounts import bytes_from
 from tensorbp.planning.plan import (
@@ -92,6 +93,7 @@ def plan(
 
 
 @remembered
+@no_collection()
 def _planned(
     wanted: list[Wanted],
     dtype: str,

@@ -149,11 +149,7 @@ class Query:
             schedule = Schedule(candidate.schedule.roots, self._dtype, nodes)
             return replace(candidate, schedule=schedule)
         across = contraction == "across"
-        # whether to fuse what is read twice is guessed einsum by einsum: see what it costs not to
-        tries = [fuse(roots, self._finders, across)]
-        apart = fuse(roots, self._finders, across, twice=False)
-        if apart.keys() != tries[0].keys():
-            tries.append(apart)
+        tries = fuse(roots, self._finders, across)
         if across:
             jointly = [planned_jointly(roots, each) for each in tries]
             tries += [new for new, old in zip(jointly, tries, strict=True) if new != old]

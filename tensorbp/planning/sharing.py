@@ -6,12 +6,11 @@ In J Jᵀ the same factors come twice: contracted alike, the two halves are one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import prod
 
 from tensorbp.algebra import Axis, Factor, Number, Term
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
-from tensorbp.planning.network import Network, Path, in_sequence, pair_flops
+from tensorbp.planning.network import Network, Path, SelectionAxes, in_sequence, pair_flops
 
 __all__ = ["Key", "Leaves", "intermediate_key", "joint_flops", "shared_flops", "twin_path"]
 
@@ -64,7 +63,7 @@ def joint_flops(products: Iterable[tuple[Term[Expression], Path]]) -> int:
         leaves: list[Leaves] = [((f.value.serial, k),) for k, f in enumerate(term.factors)]
         total += _sums_of_factors(term, network, leaves, seen)
         if term.coefficient != 1:
-            total += prod([term.sizes[axis] for axis in network.output])
+            total += _least_to_scale(network, path)
         for (left, right), ((flops, _), kept) in zip(path, network.priced(path), strict=True):
             joined = tuple(sorted(leaves[left] + leaves[right]))
             leaves.append(joined)
@@ -74,6 +73,15 @@ def joint_flops(products: Iterable[tuple[Term[Expression], Path]]) -> int:
             if key is not None:
                 seen.add(key)
     return total
+
+
+def _least_to_scale(network: Network, path: Path) -> int:
+    """Return how many numbers the smallest tensor of the last pair has, its result included."""
+    tensors = [network.output]
+    if path:
+        *_, (one, other, _) = network.contractions(path)
+        tensors += [each for each in (one, other) if not isinstance(each, SelectionAxes)]
+    return min([network.volume(each) for each in tensors])
 
 
 def _sums_of_factors(

@@ -17,13 +17,28 @@ from tensorbp.planning.memory.storage import Storage
 
 __all__ = ["listed", "orders", "reordered"]
 
+SMALL_PART = 0.1
+"""How much may be added to what is there in any order for the search to be content."""
+
 Priority = Callable[[int, int], tuple[int, ...]]
 """What to do first: the smallest of these for the bytes that a step adds and its place."""
 
 
 def reordered(roots: Sequence[Expression], storage: Storage) -> list[Expression]:
-    """Return the nodes below some roots in that order, of those tried, which needs least memory."""
-    return min(orders(roots, storage), key=lambda each: peak_bytes(each, storage))
+    """Return the nodes below some roots in that order, of those tried, which needs least memory.
+
+    Inputs and results are there whatever the order: when little is added, no other is tried.
+    """
+    best: list[Expression] = []
+    least = 0
+    for order in orders(roots, storage):
+        needed = peak_bytes(order, storage)
+        if not best or needed < least:
+            best, least = order, needed
+        stays = {each for each in order if storage.is_result(each) or not each.operands}
+        if least <= (1 + SMALL_PART) * sum(map(storage.bytes_of, stays)):
+            break
+    return best
 
 
 def orders(roots: Sequence[Expression], storage: Storage) -> Iterator[list[Expression]]:
