@@ -23,11 +23,15 @@ from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["INTEGER_BYTES", "ITEM_BYTES", "Storage"]
 
-ITEM_BYTES = {"float32": 4, "float64": 8, "complex128": 16}
+ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "complex128": 16}
 """The bytes of one number, by dtype."""
 
 INTEGER_BYTES = 8
 """The bytes of an integer, and of a place that a selection gives."""
+
+
+LARGEST_COPY = 2**18
+"""Operands of more numbers are copied for a product of matrices one slice after the other."""
 
 
 class Storage:
@@ -149,18 +153,45 @@ def _einsum_scratch(node: Expression, operator: Einsum) -> int:
     summed = operator.summed
     is_scaled_after = operator.coefficient != 1 and (summed or len(node.operands) > 1)
     copies = node.size if is_scaled_after else 0
+    if len(node.operands) < 2 or not summed:
+        return copies
     factors = [_axes(each) for each in operator.factors]
     output = _axes(operator.output)
-    if len(factors) == 2 and summed:
-        both = [axis for axis in factors[0] if axis in summed]
-        alone = [
-            [axis for axis in output if axis in own and axis not in other]
-            for own, other in (factors, factors[::-1])
-        ]
-        for value, own, side in zip(node.operands, factors, alone, strict=True):
-            if any(alone) and not _are_matrices(value, own, (side, both), operator.sizes):
-                copies += value.size
-    return copies
+    both = [axis for axis in factors[0] if axis in summed]
+    alone = [
+        [axis for axis in output if axis in own and axis not in other]
+        for own, other in (factors, factors[::-1])
+    ]
+    copied = [
+        prod([operator.sizes[axis] for axis in own])
+        for value, own, side in zip(node.operands, factors, alone, strict=True)
+        if any(alone) and not _are_matrices(value, own, (side, both), operator.sizes)
+    ]
+    if max(copied, default=0) > LARGEST_COPY:
+        return copies + sum(copied) // _slice_count(output, alone, both, operator.sizes)
+    return copies + sum(copied)
+
+
+def _slice_count(
+    output: Sequence[Axis],
+    alone: Sequence[Sequence[Axis]],
+    summed: Sequence[Axis],
+    sizes: Sequence[int],
+) -> int:
+    """Return in how many slices at least large operands are copied for products of matrices.
+
+    Matrices are written where the last axes of the output stand: columns, before them rows. What
+    is left of the output is looped over, or else a summed axis is.
+    """
+    shared = [axis for axis in output if axis not in alone[0] and axis not in alone[1]]
+    last = next((axis for axis in reversed(output) if axis not in shared), None)
+    columns, rows = (alone[0], alone[1]) if last in alone[0] else (alone[1], alone[0])
+    rest = list(output)
+    for group in (columns, shared, rows):
+        while rest and rest[-1] in group:
+            rest.pop()
+    looped = _wide([*rest, *shared], sizes) or _wide(summed, sizes)
+    return min([sizes[axis] for axis in looped], default=1)
 
 
 def _are_matrices(
