@@ -215,7 +215,7 @@ def test_unknown_backends_and_dtypes_are_refused() -> None:
         lambda: tb.compile(x, backend="nunpy"),
     )
     refused(
-        "dtype must be one of float32, float64, complex128; found 'double'",
+        "dtype must be one of float16, bfloat16, float32, float64, complex128; found 'double'",
         lambda: tb.compile(x, dtype="double"),
     )
 

@@ -352,7 +352,7 @@ def test_errors_say_where_and_what() -> None:
     relu, product = step_of("relu"), step_of("einsum")
     first = DOCUMENT["steps"][0]["result"]
     assert refusal(("dtype",), "int8") == (
-        "dtype: expected one of float32, float64, complex128, found 'int8'"
+        "dtype: expected one of float16, bfloat16, float32, float64, complex128, found 'int8'"
     )
     assert refusal(("flops",), -1) == (
         "flops: expected an integer from 0 with at most 1000 digits, found -1"

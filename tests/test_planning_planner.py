@@ -276,8 +276,8 @@ def test_what_cannot_be_planned() -> None:
     x = tb.variable("x", 5)
     refused("there is nothing to compute: the list of outputs is empty", lambda: tb.plan([]))
     refused(
-        "dtype must be one of float32, float64, complex128; found 'float16'",
-        lambda: tb.plan(x, dtype="float16"),
+        "dtype must be one of float16, bfloat16, float32, float64, complex128; found 'int32'",
+        lambda: tb.plan(x, dtype="int32"),
     )
     refused(
         "order must be 'reverse', 'forward' or None, found 'sideways'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -14,11 +15,15 @@ from tensorbp.execution.instructions import (
     Copy,
     Instruction,
     Operand,
+    Reduce,
     Stored,
 )
 from tensorbp.execution.view import Shape, View
 
 __all__ = ["Builder"]
+
+FEW_SUMMANDS = 16
+"""Sums of so many numbers are additions of arrays: numpy reduces short rows slowly."""
 
 
 class Builder:
@@ -90,6 +95,22 @@ class Builder:
         result = self.new(shape, order or storage_order(spread), dtype)
         self.emit(Choose(spread, result))
         return result
+
+    def summed(self, view: View, axes: Sequence[int]) -> View:
+        """Return the sum over dimensions."""
+        sizes = [view.shape[k] for k in axes]
+        if not 2 <= prod(sizes) <= FEW_SUMMANDS < view.size:
+            result = self.new([size for k, size in enumerate(view.shape) if k not in axes])
+            self.emit(Reduce("add", (view,), tuple(axes), result))
+            return result
+        parts = []
+        for places in product(*[range(size) for size in sizes]):
+            at = dict(zip(axes, places, strict=True))
+            parts.append(view.part([at.get(k, slice(None)) for k in range(len(view.shape))]))
+        total = self.apply("add", parts[:2], parts[0].shape)
+        for each in parts[2:]:
+            self.emit(Apply("add", (total, each), total))
+        return total
 
     def copied(
         self, operand: Operand, shape: Shape, order: Sequence[int] | None = None, dtype: Any = None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from tensorbp.execution.instructions import (
     Copy,
     Instruction,
     Operand,
-    Reduce,
     Stored,
 )
 from tensorbp.execution.products import Tensor, multiplied
@@ -91,7 +91,7 @@ class _Lowering:
     def lowered(self) -> Lowered:
         for each in self.plan.inputs:
             dtype = np.int64 if each.kind == "integer" else self.builder.dtype
-            number = self.builder.value(_size(each.shape), dtype, "input")
+            number = self.builder.value(prod(each.shape), dtype, "input")
             self.views[each.value] = View.whole(number, each.shape)
         wanted = set(self.wanted)
         for step in self.plan.steps:
@@ -195,23 +195,23 @@ class _Lowering:
         wanted = [axis for axis in self._axes_wanted(step.result, operator) if axis in kept]
         if len(tensors) == 2:
             left, right = tensors
-            product = multiplied(self.builder, left, right, kept, wanted or None, operator.sizes)
+            result = multiplied(self.builder, left, right, kept, wanted or None, operator.sizes)
         else:
-            product = self._summed(tensors[0], operator)
+            result = self._summed(tensors[0], operator)
         if number != 1:
-            view = product.view
-            order = [product.axes.index(axis) for axis in wanted] if wanted else None
+            view = result.view
+            order = [result.axes.index(axis) for axis in wanted] if wanted else None
             scaled = self._scaled(number, view, view.shape, order)
             assert isinstance(scaled, View)
-            product = Tensor(scaled, product.axes)
-        return self._finished(operator, product, distinct)
+            result = Tensor(scaled, result.axes)
+        return self._finished(operator, result, distinct)
 
     def _opened(
         self, operand: Operand, dimensions: Sequence[Dimension], sizes: Sequence[int]
     ) -> Tensor:
         """Return an operand with one dimension for each of its distinct axes."""
         shapes = [[sizes[axis] for axis in dimension] for dimension in dimensions]
-        view = self.builder.stored(operand, tuple([_size(shape) for shape in shapes]))
+        view = self.builder.stored(operand, tuple([prod(shape) for shape in shapes]))
         axes = [axis for dimension in dimensions for axis in dimension]
         tied, distinct = view.split(shapes).diagonal(axes)
         return Tensor(tied, tuple(distinct))
@@ -221,9 +221,7 @@ class _Lowering:
         if not axes:
             return tensor
         kept = [axis for axis in tensor.axes if axis not in operator.summed]
-        result = self.builder.new([operator.sizes[axis] for axis in kept])
-        self.builder.emit(Reduce("add", (tensor.view,), axes, result))
-        return Tensor(result, tuple(kept))
+        return Tensor(self.builder.summed(tensor.view, axes), tuple(kept))
 
     def _finished(self, operator: Einsum, tensor: Tensor, distinct: list[Axis]) -> View:
         """Return a tensor as the value of a node: spread, deltas written out, axes merged."""
@@ -364,10 +362,3 @@ def _repeats(view: View) -> bool:
 
 def _as_float(number: Number) -> float | int:
     return number if isinstance(number, int) else float(number)
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for each in shape:
-        size *= each
-    return size

@@ -11,15 +11,16 @@ from tensorbp.errors import CompileError
 from tensorbp.execution.lowering import Lowered
 from tensorbp.execution.memory import laid_out
 from tensorbp.execution.source import written
-from tensorbp.planning.schedule import ITEM_BYTES
 
-__all__ = ["NumpyProgram", "as_input"]
+__all__ = ["DTYPES", "NumpyProgram", "as_input"]
 
+DTYPES = ("float32", "float64", "complex128")
+"""The types of numbers that programs in numpy compute with."""
 
 TYPES = {
     (kind, name): np.dtype("int64" if kind == "integer" else name)
     for kind in ("real", "integer")
-    for name in ITEM_BYTES
+    for name in DTYPES
 }
 """The type of numbers of an input, by its kind and the program's dtype."""
 

@@ -18,7 +18,7 @@ from tensorbp.execution.view import View
 
 __all__ = ["Tensor", "multiplied"]
 
-LARGE_MATRIX = 1 << 20
+LARGE_MATRIX = 1 << 16
 """Products of matrices with so many multiplications are as fast one by one as they are in one."""
 
 LARGEST_COPY = 1 << 18

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from tensorbp.algebra import LinearMap
 from tensorbp.errors import CompileError, suggestion
-from tensorbp.execution.backends import Backend, find_backend
+from tensorbp.execution.backends import Backend, Executable, decided, find_backend
 from tensorbp.execution.structured_map import HeldSelection, StructuredMap
 from tensorbp.expression import Expression, MapExpression
 from tensorbp.expression.graph import variables
@@ -29,26 +29,35 @@ from tensorbp.planning.planner import flattened
 __all__ = ["Program", "compile"]
 
 
+class _Lowered(NamedTuple):
+    """A plan on an array library: what runs it, what takes arrays in, and the backend's name."""
+
+    run: Executable
+    as_input: Callable[[str, Any, str, str], Any]
+    backend: str
+
+
 class Program:
     """A function from named arrays to values, made by `tensorbp.compile`.
 
     Attributes:
         plan: the plan that it carries out.
         dtype: the type of numbers that it computes with.
-        backend: the name of the array library.
+        backend: the name of the array library; None where the arrays that are given decide.
     """
 
     def __init__(
         self,
         plan: Plan,
         dtype: str,
-        backend: Backend,
+        backend: Backend | None,
         groups: Sequence[int | None] = (),
         unread: Sequence[str] = (),
     ) -> None:
         self.plan = plan
         self.dtype = dtype
-        self.backend = backend.name
+        self.backend = None if backend is None else backend.name
+        self._backend = backend
         self._unread = frozenset(unread)
         self._groups = groups or [None] * len(plan.outputs)
         self._inputs = {each.name: each for each in plan.inputs}
@@ -59,20 +68,19 @@ class Program:
                 f"several variables of different shape or kind are named '{twice[0]}'; a program "
                 "takes its arrays by name, give each variable its own"
             )
-        # tensorbp.execution is loaded for its list of backends as well, before there are any arrays
-        from tensorbp.execution.lowering import lower
-
-        self._run = backend.program(lower(plan))
+        self._lowered: dict[str, _Lowered] = {}
+        self._by_types: dict[tuple[type, ...], _Lowered] = {}
+        if backend is not None:
+            self._on(backend)
         self._planned = [(each, each.name, each.shape, each.kind) for each in plan.inputs]
-        self._as_input = backend.as_input
         self._has_only_arrays = all(each is None for each in self._groups) and not any(
             isinstance(each, MapOutput) for each in plan.outputs
         )
 
     @property
     def source(self) -> str:
-        """The code that is run, where the array library runs code of ours."""
-        return str(self._run.source)
+        """The code that is run, on numpy where the arrays decide."""
+        return self._on(self._backend or find_backend("numpy")).run.source
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,14 +95,17 @@ class Program:
             **named: the inputs by name.
 
         Returns:
-            For each output an array, a numpy scalar where it has no dimensions, a
-            `StructuredMap`, or a list of these. Results share memory neither with the inputs nor
-            with each other.
+            For each output an array, a numpy scalar where it has no dimensions and the library is
+            numpy, a `StructuredMap`, or a list of these. Results are arrays of the library and on
+            the device of the inputs, and share memory neither with these nor with each other.
 
         Raises:
-            CompileError: an input is missing, unknown, or of the wrong shape or dtype.
+            CompileError: an input is missing, unknown, of the wrong shape or dtype, or of another
+                library than another one.
         """
         given = {**arrays, **named} if arrays else named
+        types = tuple(map(type, given.values()))
+        run, as_input, backend = self._by_types.get(types) or self._decided(types, given)
         if len(given) != len(self._planned):
             self._check_names(given)
         values = []
@@ -104,11 +115,23 @@ class Program:
             except KeyError:
                 self._check_names(given)
                 raise
-            array = self._as_input(name, value, self.dtype, kind)
+            array = as_input(name, value, self.dtype, kind)
             if array.shape != shape:
                 _refuse_shape(planned, array)
             values.append(array)
-        return self._grouped(self._run(values))
+        return self._grouped(run(values), backend)
+
+    def _decided(self, types: tuple[type, ...], given: Mapping[str, Any]) -> _Lowered:
+        """Return the plan lowered for the library that has arrays of these types."""
+        self._by_types[types] = self._on(decided(given, self._backend))
+        return self._by_types[types]
+
+    def _on(self, backend: Backend) -> _Lowered:
+        """Return the plan lowered for a library, which is done once."""
+        name = backend.name
+        if name not in self._lowered:
+            self._lowered[name] = _Lowered(backend.program(self.plan), backend.as_input, name)
+        return self._lowered[name]
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
         for name in given:
@@ -124,14 +147,14 @@ class Program:
                 + (f" (and {', '.join(missing[1:])})" if missing[1:] else "")
             )
 
-    def _grouped(self, values: list[Any]) -> list[Any]:
+    def _grouped(self, values: list[Any], backend: str) -> list[Any]:
         """Return the outputs in the lists in which they were asked for."""
         if self._has_only_arrays:
             return values
         arrays = iter(values)
         results = iter(
             [
-                next(arrays) if isinstance(each, int) else self._map(each, arrays)
+                next(arrays) if isinstance(each, int) else self._map(each, arrays, backend)
                 for each in self.plan.outputs
             ]
         )
@@ -140,7 +163,7 @@ class Program:
             for length in self._groups
         ]
 
-    def _map(self, output: MapOutput, arrays: Iterator[Any]) -> StructuredMap:
+    def _map(self, output: MapOutput, arrays: Iterator[Any], backend: str) -> StructuredMap:
         planned: LinearMap[PlannedValue | PlannedSelection] = LinearMap(
             output.output, output.input, output.blocks
         )
@@ -152,7 +175,7 @@ class Program:
             return HeldSelection(value.selection, tuple([own[k] for k in value.operands]))
 
         held_map: LinearMap[Any] = planned.with_values(held)
-        return StructuredMap(held_map, partial(_compute, self.dtype, self.backend))
+        return StructuredMap(held_map, partial(_compute, self.dtype, backend))
 
 
 def _refuse_shape(planned: PlannedInput, array: Any) -> None:
@@ -179,7 +202,7 @@ def _compiled(outputs: tuple[Expression, ...], dtype: str, backend: str) -> Prog
 def compile(
     outputs: Outputs | Plan,
     dtype: str | None = None,
-    backend: str = "numpy",
+    backend: str | None = None,
     order: PlainOrder | None = None,
     memory_limit: int | str | None = None,
 ) -> Program:
@@ -195,16 +218,21 @@ def compile(
     Args:
         outputs: expressions and linear maps, or one of them; a list among them comes back as one.
             Or a plan, made before or read from a file: nothing is searched then.
-        dtype: ``"float32"`` or ``"float64"``; by default that of the plan, else float64.
-        backend: the array library.
+        dtype: ``"float32"`` or ``"float64"``, on torch and JAX also ``"float16"`` or
+            ``"bfloat16"``; by default that of the plan, else float64.
+        backend: the array library: ``"numpy"``, ``"torch"``, ``"torch-compile"`` or ``"jax"``. By
+            default the arrays that are given decide: the plan is lowered for a library when its
+            arrays are given for the first time.
         order: ``"reverse"`` or ``"forward"`` for the plain order instead of a search.
         memory_limit: the bytes that the program may need at one time, as for `tensorbp.plan`.
 
     Raises:
-        CompileError: nothing to compute, an unknown dtype or backend, two variables of one name, a
-            plan that is for another dtype or has another order.
+        CompileError: nothing to compute, an unknown dtype or backend, a library that is not
+            installed, two variables of one name, a plan that is for another dtype or has another
+            order.
         MemoryLimitError: no plan was found to keep the limit, or the plan does not.
     """
+    library = None if backend is None else find_backend(backend)
     if isinstance(outputs, Plan):
         if dtype not in (None, outputs.dtype) or order not in (None, outputs.order):
             raise CompileError(
@@ -213,10 +241,10 @@ def compile(
             )
         if memory_limit is not None:
             check_peak(outputs.peak_bytes, memory_limit)
-        return Program(outputs, outputs.dtype, find_backend(backend))
+        return Program(outputs, outputs.dtype, library)
     dtype = dtype or "float64"
     plan = make_plan(outputs, dtype, order=order, memory_limit=memory_limit)
-    return Program(plan, dtype, find_backend(backend), _groups(outputs), _names(outputs))
+    return Program(plan, dtype, library, _groups(outputs), _names(outputs))
 
 
 def _names(outputs: Outputs) -> list[str]:

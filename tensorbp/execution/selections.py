@@ -14,7 +14,7 @@ from typing import Any
 from tensorbp.algebra import Axis, Number
 from tensorbp.execution import indexed
 from tensorbp.execution.builder import Builder
-from tensorbp.execution.instructions import Apply, Call, Copy, Operand, Reduce
+from tensorbp.execution.instructions import Apply, Call, Copy, Operand
 from tensorbp.execution.products import Tensor
 from tensorbp.execution.straight import (
     is_straight,
@@ -197,9 +197,7 @@ class Selecting:
         summed = tuple([k for k, axis in enumerate(self.axes) if axis not in needed])
         if summed:
             self.axes = [axis for axis in self.axes if axis in needed]
-            result = self.builder.new([self.sizes[axis] for axis in self.axes])
-            self.builder.emit(Reduce("add", (self.view,), summed, result))
-            self.view = result
+            self.view = self.builder.summed(self.view, summed)
 
     def _spread(self, axes: Sequence[Axis]) -> None:
         """Repeat the tensor along axes that it does not have, without copying it."""

@@ -15,6 +15,7 @@ __all__ = [
     "is_straight",
     "looped_axes",
     "moves",
+    "overlap",
     "padding",
     "rule_of",
     "sliced_axes",
@@ -78,7 +79,7 @@ def moves(
         for each, stride, axis in zip(selections, strides, sliced, strict=True):
             rule = rule_of(each)
             base = rule.offset + sum(stride[a] * at[a] for a in each.free if a in at)
-            source, target = _overlap(base, stride[axis], sizes[axis], rule.size)
+            source, target = overlap(base, stride[axis], sizes[axis], rule.size)
             sources.append(source)
             targets.append(target)
         if all(each.stop > each.start for each in sources):
@@ -86,7 +87,7 @@ def moves(
             yield (*values, *middle, *sources), (*[at[a] for a in kept], *middle, *targets)
 
 
-def _overlap(base: int, stride: int, count: int, size: int) -> tuple[slice, slice]:
+def overlap(base: int, stride: int, count: int, size: int) -> tuple[slice, slice]:
     """Return which of the places base + stride · t are from 0 to size - 1: t, and the places."""
     if stride > 0:
         first, last = -(base // stride), (size - 1 - base) // stride

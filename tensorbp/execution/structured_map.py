@@ -12,14 +12,18 @@ from math import prod
 from typing import Any, Literal
 
 from tensorbp.algebra import LinearMap, MapOperations, Number, Space, Term
-from tensorbp.expression.arithmetic import total
+from tensorbp.expression.arithmetic import reshape, total
 from tensorbp.expression.einsum import constant
+from tensorbp.expression.indexing import concatenate
 from tensorbp.expression.leaves import variable
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
 
 Compute = Callable[[tuple[Expression, ...], Mapping[str, Any]], list[Any]]
 """Computes expressions, given the arrays of their variables by name."""
+
+Wanted = tuple[list[Term[Any]], tuple[int, ...]]
+"""Terms that are added up, and the shape of their sum."""
 
 __all__ = ["StructuredMap"]
 
@@ -39,12 +43,20 @@ class HeldSelection:
     @property
     def size(self) -> int:
         """How many numbers are held."""
-        return sum(int(each.size) for each in self.integers)
+        return sum(prod(each.shape) for each in self.integers)
 
     @property
     def nbytes(self) -> int:
         """How many bytes those numbers take."""
         return sum(int(each.nbytes) for each in self.integers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """Numbers in lists, which become an array of the library that computes."""
+
+    shape: tuple[int, ...]
+    numbers: Any
 
 
 class StructuredMap(MapOperations["StructuredMap"]):
@@ -74,7 +86,10 @@ class StructuredMap(MapOperations["StructuredMap"]):
     @property
     def size(self) -> int:
         """How many numbers the map holds; deltas and ones are not held, nor are selections."""
-        return sum(int(each.size) for each in self._held)
+        return sum(
+            each.size if isinstance(each, HeldSelection) else prod(each.shape)
+            for each in self._held
+        )
 
     @property
     def nbytes(self) -> int:
@@ -137,10 +152,9 @@ class StructuredMap(MapOperations["StructuredMap"]):
                 for t in self.map.blocks.get((i, j), ())
             ]
             wanted.append((tensors, shape))
-        blocks = dict(zip(places, self._run(wanted), strict=True))
-        if not self.output.is_sum and not self.input.is_sum:
-            return blocks[0, 0]
-        return _assembled(blocks, self.output, self.input)
+        expressions, given = self._expressions(wanted)
+        blocks = dict(zip(places, expressions, strict=True))
+        return self._compute((_assembled(blocks, self.output, self.input),), given)[0]
 
     def __repr__(self) -> str:
         return f"<StructuredMap {self.input} → {self.output}, {self.size} numbers>"
@@ -160,8 +174,13 @@ class StructuredMap(MapOperations["StructuredMap"]):
     def _total(self, terms: Sequence[Term[Any]]) -> Any:
         return self._run([(list(terms), terms[0].output_shape)])[0]
 
-    def _run(self, wanted: Sequence[tuple[list[Term[Any]], tuple[int, ...]]]) -> list[Any]:
+    def _run(self, wanted: Sequence[Wanted]) -> list[Any]:
         """Compute sums of terms."""
+        expressions, given = self._expressions(wanted)
+        return self._compute(tuple(expressions), given)
+
+    def _expressions(self, wanted: Sequence[Wanted]) -> tuple[list[Expression], dict[str, Any]]:
+        """Return sums of terms as expressions, and the arrays of their variables by name."""
         arrays: dict[int, Any] = {}
         names: dict[int, str] = {}
 
@@ -179,31 +198,33 @@ class StructuredMap(MapOperations["StructuredMap"]):
                 continue
             column = LinearMap.of_terms(tensors).with_values(named)
             expressions.append(total(column.terms) if column.terms else constant(0, shape))
-        given = {names[key]: array for key, array in arrays.items()}
-        return self._compute(tuple(expressions), given)
+        given = {
+            names[key]: array.numbers if isinstance(array, _Numbers) else array
+            for key, array in arrays.items()
+        }
+        return expressions, given
 
 
 def _as_array(value: Any) -> Any:
-    """Return an array of any library as it is, and lists of numbers as an array of numpy."""
+    """Return an array of any library as it is, and lists of numbers with their shape."""
     if hasattr(value, "shape"):
         return value
     import numpy
 
-    return numpy.asarray(value)
+    return _Numbers(numpy.shape(value), value)
 
 
-def _assembled(blocks: dict[tuple[int, int], Any], output: Space, input: Space) -> Any:
-    """Join blocks into one array in which a direct sum is one dimension."""
-    import numpy
-
+def _assembled(
+    blocks: dict[tuple[int, int], Expression], output: Space, input: Space
+) -> Expression:
+    """Join blocks into one in which a direct sum is one dimension."""
     rows = []
     for i, out in enumerate(output.shapes):
         row = []
         for j, inside in enumerate(input.shapes):
-            block = numpy.asarray(blocks[i, j])
             shape = ((prod(out),) if output.is_sum else out) + (
                 (prod(inside),) if input.is_sum else inside
             )
-            row.append(block.reshape(shape))
-        rows.append(numpy.concatenate(row, axis=-1) if input.is_sum else row[0])
-    return numpy.concatenate(rows, axis=0) if output.is_sum else rows[0]
+            row.append(reshape(blocks[i, j], shape))
+        rows.append(concatenate(row, axis=-1) if input.is_sum else row[0])
+    return concatenate(rows, axis=0) if output.is_sum else rows[0]

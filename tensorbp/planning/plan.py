@@ -217,6 +217,14 @@ class Plan:
         """The most bytes alive at one time, inputs and results included."""
         return self.figures.peak_bytes
 
+    @property
+    def results(self) -> list[int]:
+        """The numbers of the values that are handed out, one for each array, in order."""
+        numbers: list[int] = []
+        for each in self.outputs:
+            numbers += dict.fromkeys(each.numbers) if isinstance(each, MapOutput) else [each]
+        return numbers
+
     def __repr__(self) -> str:
         return (
             f"<Plan: {len(self.steps)} steps, {self.order} order, {self.flops} FLOPs, peak "

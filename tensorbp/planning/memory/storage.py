@@ -23,7 +23,7 @@ from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["INTEGER_BYTES", "ITEM_BYTES", "Storage"]
 
-ITEM_BYTES = {"float32": 4, "float64": 8, "complex128": 16}
+ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "complex128": 16}
 """The bytes of one number, by dtype."""
 
 INTEGER_BYTES = 8

@@ -1,0 +1,1 @@
+"""Plans as functions of arrays, for libraries whose arrays are not written into."""

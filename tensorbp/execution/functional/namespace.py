@@ -1,0 +1,45 @@
+"""What a library must offer so that plans can be functions of its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+__all__ = ["Namespace"]
+
+Array = Any
+
+
+class Namespace(Protocol):
+    """The functions of numpy that forward rules call, and what numpy has no function for.
+
+    Attributes:
+        __name__: ``"torch"``, ``"jax.numpy"``..., by which layers know the library.
+    """
+
+    __name__: str
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a function by the name that numpy has for it."""
+
+    def windows(self, x: Array, start: int, steps: Sequence[int], counts: Sequence[int]) -> Array:
+        """Return x[..., start + Σ_k steps_k d_k] with an axis for each d_k.
+
+        Args:
+            x: the tensor.
+            start: the place where all d_k are 0.
+            steps: by how much each d_k moves the place; not negative.
+            counts: how many values each d_k has; every place is there.
+        """
+
+    def accumulated(self, total: Array, value: Array) -> Array:
+        """Return total + value; the total is not used any more and may be written into."""
+
+    def accumulated_at(self, total: Array, part: Array, start: int, step: int) -> Array:
+        """Return the total with a part added at start + step d along the last axis.
+
+        The total is not used any more and may be written into.
+        """
+
+    def put(self, rows: Array, places: Array, size: int) -> Array:
+        """Return so many rows, each the sum of those whose place it is; beyond, they are lost."""

@@ -1,0 +1,128 @@
+"""PyTorch: plans as functions of tensors, on the device that these are on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tensorbp.errors import CompileError
+from tensorbp.execution.backends import optional_library
+from tensorbp.execution.functional.inputs import check_dtype, from_numpy
+from tensorbp.execution.functional.program import functional_program, source_of
+from tensorbp.execution.torch_namespace import TorchNamespace
+from tensorbp.planning import Plan
+
+__all__ = ["TorchBackend", "TorchProgram"]
+
+Array = Any
+
+
+class TorchBackend:
+    """PyTorch, step by step, or compiled by its own compiler; imported when it is needed.
+
+    Attributes:
+        name: ``"torch"``, or ``"torch-compile"`` for plans compiled as a whole.
+        packages: where the classes of its arrays are.
+    """
+
+    packages = ("torch",)
+
+    def __init__(self, name: str, is_compiled: bool) -> None:
+        self.name = name
+        self._is_compiled = is_compiled
+
+    @property
+    def as_input(self) -> Callable[[str, Any, str, str], Array]:
+        """What returns an argument as a tensor, on the device on which it is."""
+        return _as_input
+
+    def program(self, plan: Plan) -> TorchProgram:
+        """Return a plan as a function of a list of tensors."""
+        return TorchProgram(plan, self._is_compiled)
+
+
+class TorchProgram:
+    """A plan as a function of tensors; torch records nothing of it for derivatives.
+
+    Attributes:
+        source: the code that is run.
+    """
+
+    def __init__(self, plan: Plan, is_compiled: bool) -> None:
+        self.source = source_of(plan)
+        self._torch = _torch()
+        self._plan = plan
+        self._is_compiled = is_compiled
+        self._on_device: dict[Any, tuple[Callable[..., list[Array]], list[Array]]] = {}
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        """Return the results as tensors that share memory with nothing.
+
+        Raises:
+            CompileError: tensors are on several devices.
+        """
+        with self._torch.no_grad():
+            device = self._device(arrays)
+            if device not in self._on_device:
+                self._on_device[device] = self._lowered(device)
+            run, held = self._on_device[device]
+            return _owned(run(*[_moved(each, device) for each in arrays]), [*arrays, *held])
+
+    def _lowered(self, device: Any) -> tuple[Callable[..., list[Array]], list[Array]]:
+        run, held = functional_program(self._plan, TorchNamespace(self._torch, device))
+        return (self._torch.compile(run) if self._is_compiled else run), held
+
+    def _device(self, arrays: Sequence[Array]) -> Any:
+        """Return where the tensors are; a number may be anywhere."""
+        devices = {each.device for each in arrays if each.ndim}
+        if len(devices) == 1:
+            return devices.pop()
+        if not devices:
+            return arrays[0].device if arrays else self._torch.empty(0).device
+        first, *others = [k for k, each in enumerate(arrays) if each.ndim]
+        other = next(k for k in others if arrays[k].device != arrays[first].device)
+        one, two = (self._plan.inputs[k].name for k in (first, other))
+        raise CompileError(
+            f"input '{one}' is on {arrays[first].device}, input '{two}' on "
+            f"{arrays[other].device}; move all to one device with .to(device)"
+        )
+
+
+def _moved(array: Array, device: Any) -> Array:
+    return array if array.device == device else array.to(device)
+
+
+def _owned(results: list[Array], others: Sequence[Array]) -> list[Array]:
+    """Return tensors without gaps, copied where they are views or share memory with others."""
+    taken = {each.untyped_storage().data_ptr() for each in others}
+    owned = []
+    for each in results:
+        storage = each.untyped_storage()
+        is_whole = each.is_contiguous() and storage.nbytes() == each.nbytes
+        if not is_whole or storage.data_ptr() in taken:
+            each = each.clone(memory_format=_torch().contiguous_format)
+            storage = each.untyped_storage()
+        taken.add(storage.data_ptr())
+        owned.append(each)
+    return owned
+
+
+def _as_input(name: str, value: Any, dtype: str, kind: str) -> Array:
+    """Return a tensor as it is, and what is none as one.
+
+    Raises:
+        CompileError: it holds another type of numbers.
+    """
+    torch = _torch()
+    if isinstance(value, torch.Tensor):
+        if value.dtype is not getattr(torch, dtype) or kind == "integer":
+            found = str(value.dtype).removeprefix("torch.")
+            check_dtype(name, found, dtype, kind, f"{name}.to(torch.{{}})")
+            return value.long()
+        return value
+    array = from_numpy(name, value, dtype, kind)
+    return torch.tensor(array, dtype=torch.int64 if kind == "integer" else getattr(torch, dtype))
+
+
+def _torch() -> Any:
+    return optional_library("torch", "PyTorch")

@@ -1,0 +1,140 @@
+"""PyTorch under the names that numpy has for its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["TorchNamespace"]
+
+Array = Any
+
+
+class TorchNamespace:
+    """The functions of torch, with those that numpy calls or does otherwise.
+
+    torch itself takes ``axis`` and ``keepdims`` for ``dim`` and ``keepdim``.
+
+    Attributes:
+        device: where arrays are made.
+    """
+
+    __name__ = "torch"
+
+    def __init__(self, torch: Any, device: Any) -> None:
+        self._torch = torch
+        self.device = device
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._torch, name)
+
+    # ----- making arrays -----
+
+    def asarray(self, x: Any, dtype: Any = None) -> Array:
+        """Return a tensor on the device, in a dtype that may be named."""
+        dtype = getattr(self._torch, dtype) if isinstance(dtype, str) else dtype
+        if isinstance(x, self._torch.Tensor):
+            return x if dtype is None or x.dtype == dtype else x.to(dtype)
+        import numpy
+
+        return self._torch.from_numpy(numpy.array(x, order="C")).to(self.device, dtype)
+
+    def arange(self, *range: int) -> Array:
+        """Return whole numbers in a row."""
+        return self._torch.arange(*range, device=self.device)
+
+    def zeros(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        """Return zeros."""
+        return self.full(shape, 0, dtype)
+
+    def full(self, shape: Sequence[int], number: Any, dtype: Any = None) -> Array:
+        """Return one number everywhere."""
+        dtype = getattr(self._torch, dtype) if isinstance(dtype, str) else dtype
+        return self._torch.full(tuple(shape), number, dtype=dtype, device=self.device)
+
+    # ----- what numpy calls otherwise -----
+
+    def transpose(self, x: Array, axes: Sequence[int]) -> Array:
+        """Return the tensor with its dimensions in an order."""
+        return x.permute(tuple(axes))
+
+    def concatenate(self, arrays: Sequence[Array], axis: int = 0) -> Array:
+        """Return tensors joined along a dimension."""
+        return self._torch.cat(tuple(arrays), dim=axis)
+
+    def take(self, x: Array, places: Any, axis: int) -> Array:
+        """Return what places name along a dimension."""
+        places = self.asarray(places)
+        shape = (*x.shape[:axis], *places.shape, *x.shape[axis:][1:])
+        return x.index_select(axis, places.reshape(-1)).reshape(shape)
+
+    def pad(self, x: Array, widths: Sequence[tuple[int, int]]) -> Array:
+        """Return the tensor with zeros before and after it along each dimension."""
+        flat = [width for pair in reversed(widths) for width in pair]
+        return self._torch.nn.functional.pad(x, flat)
+
+    # ----- where numpy also takes numbers, or sums over no axes -----
+
+    def where(self, condition: Any, a: Any, b: Any) -> Array:
+        """Return a where the condition is true, else b; each may be an array of numpy."""
+        a, b = (x if isinstance(x, int | float) else self.asarray(x) for x in (a, b))
+        return self._torch.where(self.asarray(condition), a, b)
+
+    def maximum(self, a: Array, b: Any) -> Array:
+        """Return the larger of two numbers, nan where one is nan."""
+        return self._torch.maximum(a, self._like(b, a))
+
+    def minimum(self, a: Array, b: Any) -> Array:
+        """Return the smaller of two numbers, nan where one is nan."""
+        return self._torch.minimum(a, self._like(b, a))
+
+    def sum(self, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+        """Return sums along axes."""
+        return x if axis == () else self._torch.sum(x, dim=axis, keepdim=keepdims)
+
+    def mean(self, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+        """Return means along axes."""
+        return x if axis == () else self._torch.mean(x, dim=axis, keepdim=keepdims)
+
+    def amax(self, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+        """Return the largest numbers along axes."""
+        axis = tuple(range(x.ndim)) if axis is None else axis
+        return x if axis == () else self._torch.amax(x, dim=axis, keepdim=keepdims)
+
+    def amin(self, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+        """Return the smallest numbers along axes."""
+        axis = tuple(range(x.ndim)) if axis is None else axis
+        return x if axis == () else self._torch.amin(x, dim=axis, keepdim=keepdims)
+
+    def _like(self, x: Any, array: Array) -> Array:
+        return x if isinstance(x, self._torch.Tensor) else self._torch.full_like(array, x)
+
+    # ----- what numpy has no function for -----
+
+    def windows(self, x: Array, start: int, steps: Sequence[int], counts: Sequence[int]) -> Array:
+        """Return x[..., start + Σ_k steps_k d_k], a view."""
+        x = x[..., start:]
+        for k, (step, count) in enumerate(zip(steps, counts, strict=True)):
+            rest = zip(steps[k + 1 :], counts[k + 1 :], strict=True)
+            reach = 1 + sum(step * (count - 1) for step, count in rest)
+            if step:
+                x = x.unfold(-1, reach, step)[..., :count, :]
+            else:
+                x = x[..., None, :reach].expand(*x.shape[:-1], count, reach)
+        return x[..., 0]
+
+    def accumulated(self, total: Array, value: Array) -> Array:
+        """Return the total, to which the value is added in place."""
+        return total.add_(value)
+
+    def accumulated_at(self, total: Array, part: Array, start: int, step: int) -> Array:
+        """Return the total, to which the part is added in place."""
+        stop = start + step * (part.shape[-1] - 1) + 1
+        total[..., start:stop:step].add_(part)
+        return total
+
+    def put(self, rows: Array, places: Array, size: int) -> Array:
+        """Return sums of the rows of each place."""
+        # one row more takes what is lost
+        total = rows.new_zeros((size + 1, *rows.shape[1:]))
+        return total.index_add_(0, places, rows)[:size]
