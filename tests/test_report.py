@@ -23,7 +23,7 @@ from tensorbp.report.layer_description import describe
 from tensorbp.report.layer_list import layers_list, layers_text
 from tensorbp.report.layer_text import layer_page
 from tensorbp.report.plan_layers import MOST_ROWS, layer_table
-from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table
+from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table, why
 from tensorbp.report.plan_text import MOST_STEPS, plan_report, plan_text
 from tensorbp.report.plugins_text import plugins_list, plugins_report
 from tensorbp.report.run_text import (
@@ -206,6 +206,34 @@ def test_the_sentence_says_what_is_saved(
     assert sentence(costing(order, flops, reverse, forward)) == expected
 
 
+@pytest.mark.parametrize(
+    ("reverse", "bound", "expected"),
+    [
+        (
+            100,
+            None,
+            "Why: it costs as much as plain reverse mode, the cheaper of the two; there are too "
+            "many orders of contraction to try them all.",
+        ),
+        (
+            400,
+            100,
+            "Why: the search saves 75 % of the FLOPs of plain reverse mode, the cheaper of the two; "
+            "no order of contraction costs less.",
+        ),
+        (
+            125,
+            90,
+            "Why: the search saves 20 % of the FLOPs of plain reverse mode, the cheaper of the two; "
+            "no order of contraction saves more than another 10 %.",
+        ),
+    ],
+)
+def test_a_plan_says_why(reverse: int, bound: int | None, expected: str) -> None:
+    made = replace(costing("mixed", 100, reverse, 1000), lower_bound=bound)
+    assert why(made) == expected
+
+
 def test_a_plan_shows_steps_totals_and_a_sentence() -> None:
     text = plan_text(chain())
     lines = text.splitlines()
@@ -215,7 +243,7 @@ def test_a_plan_shows_steps_totals_and_a_sentence() -> None:
     assert any("tanh" in line and "y = tanh(x)" in line for line in lines)
     assert any("A, x" in line or "x, A" in line for line in lines)
     assert "plain reverse mode" in text
-    assert lines[-1] == sentence(chain())
+    assert lines[-3:] == [sentence(chain()), "", why(chain())]
     assert all(line == line.rstrip() for line in lines)
 
 
@@ -228,7 +256,7 @@ def test_coefficients_stand_before_equations() -> None:
 def test_the_steps_of_a_long_plan_are_summed_up_by_layer() -> None:
     text = plan_text(deep(MOST_STEPS + 1, "block{}.tanh2"))
     assert "block*.tanh2" in text
-    assert len(text.splitlines()) < 10
+    assert len(text.splitlines()) < 12
     every_step = plain_text(plan_report(deep(MOST_STEPS + 1), all_steps=True))
     assert every_step.count("y = tanh(x)") == MOST_STEPS + 1
 

@@ -123,6 +123,9 @@ class Search:
         if not candidate.is_across and len(used) == 1 and used <= {*PLAIN_ORDERS}:
             return cast(OrderName, used.pop())
         for name in PLAIN_ORDERS:
+            if getattr(self.baselines, name).flops <= candidate.flops * (1 + SAME_COST):
+                return name
+        for name in PLAIN_ORDERS:
             if all(_is_worth_a_try(each, name) for each in outermost):
                 named = eliminations | dict.fromkeys(outermost, Elimination(name))
                 along = self._query.worked_out(named, "along")
