@@ -33,7 +33,7 @@ from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
 from tensorbp.expression.rule import Elementwise
-from tensorbp.planning import MapOutput, Plan, Step
+from tensorbp.planning import Plan, Step
 from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["Lowered", "lower"]
@@ -64,14 +64,6 @@ def lower(plan: Plan) -> Lowered:
     return _Lowering(plan).lowered()
 
 
-def wanted_numbers(plan: Plan) -> list[int]:
-    """Return the numbers of the values that are handed out, one for each array."""
-    numbers: list[int] = []
-    for output in plan.outputs:
-        numbers += dict.fromkeys(output.numbers) if isinstance(output, MapOutput) else [output]
-    return numbers
-
-
 class _Lowering:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -84,7 +76,7 @@ class _Lowering:
             self.shapes[step.result] = step.shape
             for number in dict.fromkeys(step.operands):
                 self.readers.setdefault(number, []).append(step)
-        self.wanted = wanted_numbers(plan)
+        self.wanted = plan.results
         self.results: dict[int, View] = {}
         self._orders: dict[int, tuple[int, ...] | None] = {}
 

@@ -72,7 +72,7 @@ class Tensor:
 def is_matrix(view: View) -> bool:
     """Say whether the last two dimensions are a matrix that BLAS takes, transposed or not."""
     (m, n), (row, column) = view.shape[-2:], view.strides[-2:]
-    if 0 in (m, n):
+    if not view.size:
         return True
     return ((column == 1 or n == 1) and (row >= n or m == 1)) or (
         (row == 1 or m == 1) and (column >= m or n == 1)
