@@ -218,14 +218,14 @@ def test_the_sentence_says_what_is_saved(
         (
             400,
             100,
-            "Why: the search saves 75 % of the FLOPs of plain reverse mode, the cheaper of the two; "
-            "no order of contraction costs less.",
+            "Why: the search saves 75 % of the FLOPs of plain reverse mode, the cheaper of the "
+            "two; no order of contraction costs less.",
         ),
         (
             125,
             90,
-            "Why: the search saves 20 % of the FLOPs of plain reverse mode, the cheaper of the two; "
-            "no order of contraction saves more than another 10 %.",
+            "Why: the search saves 20 % of the FLOPs of plain reverse mode, the cheaper of the "
+            "two; no order of contraction saves more than another 10 %.",
         ),
     ],
 )

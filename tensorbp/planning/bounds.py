@@ -44,7 +44,7 @@ def lower_bound(
 
 
 def _groups(products: Sequence[Term[Expression]]) -> list[list[Term[Expression]]]:
-    """Return the products in groups, such that those of two groups have no intermediate in common."""
+    """Return groups of products, such that two groups have no intermediate in common."""
     groups: list[tuple[set[frozenset[Expression]], list[Term[Expression]]]] = []
     for product in products:
         pairs = {frozenset(pair) for pair in combinations(product.values, 2)}
