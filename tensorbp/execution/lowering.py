@@ -49,12 +49,14 @@ class Lowered:
     Attributes:
         values: the stored values, the inputs first.
         instructions: what is done, in order.
+        origins: for each instruction the number of the plan's value that it helps to make.
         results: the view that each wanted value is, one after the other.
         input_shapes: the shapes of the values that are inputs.
     """
 
     values: list[Stored]
     instructions: list[Instruction]
+    origins: list[int]
     results: list[View]
     input_shapes: dict[int, tuple[int, ...]]
 
@@ -78,6 +80,7 @@ class _Lowering:
                 self.readers.setdefault(number, []).append(step)
         self.wanted = plan.results
         self.results: dict[int, View] = {}
+        self.origins: list[int] = []
         self._orders: dict[int, tuple[int, ...] | None] = {}
 
     def lowered(self) -> Lowered:
@@ -88,14 +91,21 @@ class _Lowering:
         wanted = set(self.wanted)
         for step in self.plan.steps:
             self.views[step.result] = self._step(step)
+            self._attribute(step.result)
             if step.result in wanted:
                 self._keep(step.result)
         results = []
         for number in self.wanted:
             result = self.results.pop(number, None)
             results.append(self._copy_of_result(number) if result is None else result)
+            self._attribute(number)
         shapes = {k: each.shape for k, each in enumerate(self.plan.inputs)}
-        return Lowered(self.builder.values, self.builder.instructions, results, shapes)
+        builder = self.builder
+        return Lowered(builder.values, builder.instructions, self.origins, results, shapes)
+
+    def _attribute(self, number: int) -> None:
+        """Say of the instructions that were added last which value they help to make."""
+        self.origins += [number] * (len(self.builder.instructions) - len(self.origins))
 
     def _keep(self, number: int) -> None:
         """Make a value a result: as it is stored, where it is stored as it should be."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,26 +36,41 @@ class NumpyProgram:
         arena_bytes: the size of an arena.
     """
 
-    def __init__(self, lowered: Lowered) -> None:
+    def __init__(self, lowered: Lowered, marks: Collection[int] = ()) -> None:
+        """Write and compile the code.
+
+        Args:
+            lowered: the instructions.
+            marks: after which of them, by position, a function is called that then is given before
+                the arrays.
+        """
         memory = laid_out(lowered.values, lowered.instructions)
-        code = written(lowered, memory)
+        code = written(lowered, memory, marks)
         self.source = code.text
         self.arena_bytes = memory.size
         namespace = dict(code.namespace)
         exec(compile(code.text, "<program>", "exec"), namespace)
         self._bind: Callable[[Any], Callable[..., list[Any]]] = namespace["bind"]
-        self._free: list[Callable[..., list[Any]]] = []
+        self._free: list[tuple[Any, Callable[..., list[Any]]]] = []
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """Return the results as arrays of their own; scalars as numbers of numpy."""
         try:
-            program = self._free.pop()
+            bound = self._free.pop()
         except IndexError:
-            program = self._bind(_aligned(self.arena_bytes))
+            bound = self._bound(_aligned(self.arena_bytes))
         try:
-            return program(*arrays)
+            return bound[1](*arrays)
         finally:
-            self._free.append(program)
+            self._free.append(bound)
+
+    def _bound(self, arena: Any) -> tuple[Any, Callable[..., list[Any]]]:
+        return arena, self._bind(arena)
+
+    def take_over(self, other: NumpyProgram) -> None:
+        """Run in an arena of another program of the same instructions, which gives up its own."""
+        self._free = [self._bound(arena) for arena, _ in other._free[:1]]
+        other._free = []
 
 
 def _aligned(size: int) -> Any:

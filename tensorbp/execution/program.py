@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tensorbp.algebra import LinearMap
 from tensorbp.errors import CompileError, suggestion
@@ -25,6 +26,9 @@ from tensorbp.planning import plan as make_plan
 from tensorbp.planning.memory.amounts import check_peak
 from tensorbp.planning.plan import PlainOrder
 from tensorbp.planning.planner import flattened
+
+if TYPE_CHECKING:
+    from tensorbp.execution.profile import Profile
 
 __all__ = ["Program", "compile"]
 
@@ -120,6 +124,54 @@ class Program:
                 _refuse_shape(planned, array)
             values.append(array)
         return self._grouped(run(values), backend)
+
+    def profile(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Profile:
+        """Compute the outputs in numpy, and return how long each step takes.
+
+        The program is called several times, until half a second has passed, then as often with a
+        clock between its instructions; the least time of each counts.
+
+        Args:
+            arrays: the inputs by name.
+            **named: the inputs by name.
+
+        Raises:
+            CompileError: an input is wrong, or the library is another one than numpy.
+        """
+        from tensorbp.execution.numpy_program import NumpyProgram
+        from tensorbp.execution.profile import profiled
+
+        given = {**arrays, **named} if arrays else named
+        backend = decided(given, self._backend)
+        if backend.name != "numpy":
+            raise CompileError(
+                f"programs are profiled on numpy, this one runs on {backend.name}; give it arrays "
+                f"of numpy and compile it without a backend, or use the profiler of {backend.name}"
+            )
+        plain = self._on(backend).run
+        assert isinstance(plain, NumpyProgram), "the backend of this name is built in"
+        return profiled(self.plan, plain, lambda run: self._with(run)(given))
+
+    def reporting(self, report: Callable[[float], None]) -> Program:
+        """Return the same program, which says on numpy how far it is; elsewhere it says nothing.
+
+        Args:
+            report: is given the part of the work that is done, from 0 to 1, at most a hundred times
+                a call.
+        """
+        if self.backend not in (None, "numpy"):
+            return self
+        from tensorbp.execution.observed import reporting
+
+        return self._with(reporting(self.plan, report))
+
+    def _with(self, run: Executable) -> Program:
+        """Return the same program with another way to run it in numpy."""
+        numpy = find_backend("numpy")
+        program = copy(self)
+        program._lowered = {numpy.name: _Lowered(run, numpy.as_input, numpy.name)}
+        program._by_types = {}
+        return program
 
     def _decided(self, types: tuple[type, ...], given: Mapping[str, Any]) -> _Lowered:
         """Return the plan lowered for the library that has arrays of these types."""

@@ -6,7 +6,7 @@ one call of numpy for each instruction, each into a place that is there already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,21 @@ class Source:
         self.text, self.namespace = text, namespace
 
 
-def written(lowered: Lowered, memory: Memory) -> Source:
-    """Return the code of a program."""
-    return _Writer(lowered, memory).source()
+def written(lowered: Lowered, memory: Memory, marks: Collection[int] = ()) -> Source:
+    """Return the code of a program.
+
+    Args:
+        lowered: its instructions.
+        memory: where its values are.
+        marks: after which instructions, by position, it calls a function without arguments. If
+            there are any, that function is its first argument.
+    """
+    return _Writer(lowered, memory, marks).source()
 
 
 class _Writer:
-    def __init__(self, lowered: Lowered, memory: Memory) -> None:
-        self.lowered, self.memory = lowered, memory
+    def __init__(self, lowered: Lowered, memory: Memory, marks: Collection[int]) -> None:
+        self.lowered, self.memory, self.marks = lowered, memory, marks
         self.values = lowered.values
         self.namespace: dict[str, Any] = {"numpy": np, "ndarray": np.ndarray, "parts": parts}
         self.prelude: list[str] = []
@@ -62,7 +69,7 @@ class _Writer:
         self._moved: dict[View, str] = {}
 
     def source(self) -> Source:
-        inputs = []
+        inputs = ["mark"] if self.marks else []
         for number, value in enumerate(self.values):
             if value.kind == "input":
                 inputs.append(f"x{number}")
@@ -77,9 +84,11 @@ class _Writer:
                     empty = self._numpy("empty")
                     self._line(f"r{owner} = {empty}({shapes[owner]}, {self._dtype(owner)})")
 
-        for instruction in self.lowered.instructions:
+        for position, instruction in enumerate(self.lowered.instructions):
             begin([view.value for view in writes(instruction)])
             self._write(instruction)
+            if position in self.marks:
+                self._line("mark()")
         # what has no numbers is never written
         begin(shapes)
         returned = [f"r{v.value}" + ("" if v.shape else "[()]") for v in self.lowered.results]
