@@ -52,6 +52,18 @@ class TorchNamespace:
         dtype = getattr(self._torch, dtype) if isinstance(dtype, str) else dtype
         return self._torch.full(tuple(shape), number, dtype=dtype, device=self.device)
 
+    def full_like(self, x: Array, number: Any, dtype: Any = None) -> Array:
+        """Return one number in the shape of a tensor, stored once: it is not to be written into."""
+        return x.new_full((), number, dtype=dtype).expand(x.shape)
+
+    def zeros_like(self, x: Array, dtype: Any = None) -> Array:
+        """Return zeros in the shape of a tensor, stored once."""
+        return self.full_like(x, 0, dtype)
+
+    def ones_like(self, x: Array, dtype: Any = None) -> Array:
+        """Return ones in the shape of a tensor, stored once."""
+        return self.full_like(x, 1, dtype)
+
     # ----- what numpy calls otherwise -----
 
     def transpose(self, x: Array, axes: Sequence[int]) -> Array:
@@ -107,7 +119,7 @@ class TorchNamespace:
         return x if axis == () else self._torch.amin(x, dim=axis, keepdim=keepdims)
 
     def _like(self, x: Any, array: Array) -> Array:
-        return x if isinstance(x, self._torch.Tensor) else self._torch.full_like(array, x)
+        return x if isinstance(x, self._torch.Tensor) else self.full_like(array, x)
 
     # ----- what numpy has no function for -----
 
