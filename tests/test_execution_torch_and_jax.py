@@ -335,8 +335,8 @@ def test_jax_says_how_it_computes_in_double_precision(narrow_jax: None) -> None:
     x = tb.variable("x", 3)
     text = (
         "the program computes in float64, which JAX does only after "
-        'jax.config.update("jax_enable_x64", True); call that first, or compile with '
-        'dtype="float32"'
+        'jax.config.update("jax_enable_x64", True), or with JAX_ENABLE_X64=1 in the environment; '
+        "do that first, or compute in float32"
     )
     refused(text, lambda: tb.compile(tb.sin(x), backend="jax"))
     refused(text, lambda: tb.compile(tb.sin(x))(x=jax.numpy.ones(3)))

@@ -75,8 +75,8 @@ class JaxProgram:
         if self._dtype in ("float64", "complex128") and not self._jax.config.jax_enable_x64:
             raise CompileError(
                 f"the program computes in {self._dtype}, which JAX does only after "
-                'jax.config.update("jax_enable_x64", True); call that first, or compile with '
-                'dtype="float32"'
+                'jax.config.update("jax_enable_x64", True), or with JAX_ENABLE_X64=1 in the '
+                "environment; do that first, or compute in float32"
             )
 
 
