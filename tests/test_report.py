@@ -18,11 +18,12 @@ from tensorbp.registry import default_registry
 from tensorbp.report.certificate import Certificate, Comparison
 from tensorbp.report.check_text import check_report
 from tensorbp.report.console import clean, key_values, paragraphs, plain_text, table, words
+from tensorbp.report.folding import MOST_ROWS
 from tensorbp.report.json_text import json_text
 from tensorbp.report.layer_description import describe
 from tensorbp.report.layer_list import layers_list, layers_text
 from tensorbp.report.layer_text import layer_page
-from tensorbp.report.plan_layers import MOST_ROWS, layer_table
+from tensorbp.report.plan_layers import layer_table
 from tensorbp.report.plan_summary import cost_sentence, sentence, totals_table, why
 from tensorbp.report.plan_text import MOST_STEPS, plan_report, plan_text
 from tensorbp.report.plugins_text import plugins_list, plugins_report

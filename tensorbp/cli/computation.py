@@ -15,6 +15,7 @@ from tensorbp.cli.options import Derivative
 from tensorbp.cli.output import unwritable
 from tensorbp.cli.query import Query
 from tensorbp.execution import StructuredMap, compile
+from tensorbp.execution.profile import Profile
 from tensorbp.model import Model, storage
 from tensorbp.planning import Plan
 from tensorbp.report.run_text import FoundGradient, FoundMap, FoundValue, RunResult
@@ -27,38 +28,58 @@ __all__ = ["Computation"]
 class Computation:
     """A derivative with the program that computes it, and the values that came out."""
 
-    def __init__(self, query: Query, plan: Callable[[], Plan]) -> None:
+    def __init__(self, query: Query, plan: Callable[[], Plan], backend: str) -> None:
         """Plan a derivative.
 
         Args:
             query: which one.
             plan: makes the plan, or finds it.
+            backend: the name of the array library that carries it out.
         """
         self.query = query
         start = perf_counter()
-        self.program = compile(plan())
+        self.program = compile(plan(), backend=backend)
         self.planning_seconds = perf_counter() - start
         self.values: list[Any] = []
         self.seconds = 0.0
+        self.profile: Profile | None = None
 
-    def run(self, arrays: Mapping[str, Any]) -> None:
+    def run(self, arrays: Mapping[str, Any], report: Callable[[float], None] | None = None) -> None:
         """Compute the values, and measure how long that takes.
 
         What takes less than a second is done a second time: the first includes loading libraries.
 
         Args:
             arrays: inputs and parameters, by name; those that the program does not read are left.
+            report: is told which part of the work is done, where the library allows it.
 
         Raises:
             CompileError: an array is missing, or of the wrong shape or kind.
         """
-        given = {name: array for name, array in arrays.items() if name in self.program.names}
+        given = self._read(arrays)
+        program = self.program if report is None else self.program.reporting(report)
         for _ in range(2):
             start = perf_counter()
-            self.values = self.program(given)
+            self.values = [_in_numpy(each) for each in program(given)]
             self.seconds = perf_counter() - start
             if self.seconds >= 1:
                 return
+
+    def run_profiled(self, arrays: Mapping[str, Any]) -> None:
+        """Compute the values, and measure how long each step takes.
+
+        Args:
+            arrays: inputs and parameters, by name; those that the program does not read are left.
+
+        Raises:
+            CompileError: an array is missing, or of the wrong shape or kind, or the program does
+                not run on numpy.
+        """
+        self.profile = self.program.profile(self._read(arrays))
+        self.values, self.seconds = self.profile.values, self.profile.seconds
+
+    def _read(self, arrays: Mapping[str, Any]) -> Arrays:
+        return {name: array for name, array in arrays.items() if name in self.program.names}
 
     def result(self, model: Model) -> RunResult:
         """Return what came out, summed up."""
@@ -85,6 +106,11 @@ class Computation:
             arrays = _blocks(self.query, self.values[0])
         with unwritable(output):
             storage.save(output, arrays)
+
+
+def _in_numpy(value: Any) -> Any:
+    """Return an array of any library as one of numpy, once it is there; maps stay what they are."""
+    return value if isinstance(value, StructuredMap) else np.asarray(value)
 
 
 def _found(query: Query, values: list[Any]) -> FoundValue | FoundGradient | FoundMap:

@@ -86,6 +86,7 @@ def plan(
     registry.renderer(form)
     model = load_model(file, dim, registry)
     from tensorbp.cli.plan_cache import planned
+    from tensorbp.cli.progress import planning_progress
     from tensorbp.cli.query import ask
     from tensorbp.planning.memory.amounts import bytes_from
 
@@ -104,7 +105,8 @@ def plan(
         "seconds": time,
         "memory_limit": None if memory_limit is None else bytes_from(memory_limit),
     }
-    made = planned(model, query, registry, not no_cache, **options)
+    with planning_progress(not json):
+        made = planned(model, query, registry, not no_cache, **options)
     if form == TEXT:
         from tensorbp.report.console import paragraphs, words
         from tensorbp.report.plan_text import plan_report

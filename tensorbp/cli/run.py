@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tensorbp.cli.failures import CommandError
 from tensorbp.cli.inputs import load_model, load_registry, sizes
 from tensorbp.cli.options import (
     At,
@@ -25,6 +26,8 @@ from tensorbp.cli.options import (
 from tensorbp.cli.output import check_output, show, write
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from tensorbp.planning import Plan
 
 __all__ = ["run"]
@@ -58,8 +61,25 @@ def run(
             help="A plan of this model from a file, which says what is computed.",
         ),
     ] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            "--backend",
+            metavar="NAME",
+            help="The array library that computes: numpy, torch, torch-compile, jax, or one that a "
+            "plugin brings.",
+        ),
+    ] = "numpy",
     memory_limit: MemoryLimit = None,
     no_cache: NoCache = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Show how long each step takes, the slowest first."),
+    ] = False,
+    steps: Annotated[
+        bool,
+        typer.Option("--steps", help="Show every step of a profile, however many there are."),
+    ] = False,
     json: Json = False,
     output: Annotated[
         str | None,
@@ -73,6 +93,8 @@ def run(
     """
     if output is not None:
         check_output(output)
+    if steps and not profile:
+        raise CommandError("--steps shows the steps of a profile; add --profile, or use plan")
     registry = load_registry()
     kept = None
     if plan is not None:
@@ -85,6 +107,7 @@ def run(
     from tensorbp.cli.arrays import fitting, given_inputs, given_parameters
     from tensorbp.cli.computation import Computation
     from tensorbp.cli.plan_cache import planned
+    from tensorbp.cli.progress import planning_progress, progress
     from tensorbp.cli.query import ask
     from tensorbp.cli.random_inputs import random_inputs
     from tensorbp.planning.memory.amounts import bytes_from, check_peak
@@ -107,22 +130,39 @@ def run(
             check_peak(made.peak_bytes, limit)
         return planned(model, query, registry, not no_cache, memory_limit=limit, **options)
 
-    computation = Computation(query, chosen)
+    with planning_progress(not json):
+        computation = Computation(query, chosen, backend)
     theta = given_parameters(parameters, model, seed, dtype.value)
     if inputs is None:
         inputs = random_inputs(model, registry, seed, dtype.value)
-    computation.run({**inputs, **theta})
+    arrays = {**inputs, **theta}
+    with progress("computing", not json) as display:
+        if profile:
+            computation.run_profiled(arrays)
+        else:
+            computation.run(arrays, None if display is None else display.part)
     if output is not None:
         computation.save(output)
     result = computation.result(model)
     if json:
         from tensorbp.report.json_text import json_text
 
-        write(json_text(result.to_dict()))
-    else:
-        from tensorbp.report.run_text import run_report
+        document = result.to_dict()
+        if computation.profile is not None:
+            from tensorbp.report.profile_text import profile_dict
 
-        show(run_report(result))
+            document["profile"] = profile_dict(computation.profile)
+        write(json_text(document))
+        return
+    from tensorbp.report.run_text import run_report
+
+    report: RenderableType = run_report(result)
+    if computation.profile is not None:
+        from tensorbp.report.console import paragraphs
+        from tensorbp.report.profile_text import profile_report
+
+        report = paragraphs(report, profile_report(computation.profile, steps))
+    show(report)
 
 
 def _given(context: typer.Context) -> dict[str, Any]:

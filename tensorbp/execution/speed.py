@@ -12,9 +12,9 @@ import numpy as np
 
 __all__ = ["Speed", "measured_speed"]
 
-MATRIX_SIZE = 768
+MATRIX_SIZE = 512
 COPIED_BYTES = 1 << 26
-SECONDS = 0.1
+SECONDS = 0.2
 """How long each measurement takes, about."""
 
 

@@ -21,6 +21,7 @@ from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
 from tensorbp.planning.memory.limit import within
 from tensorbp.planning.pairing import pair
+from tensorbp.planning.phases import announce
 from tensorbp.planning.plan import Figures
 from tensorbp.planning.schedule import Schedule
 
@@ -151,6 +152,7 @@ class Query:
         across = contraction == "across"
         tries = fuse(roots, self._finders, across)
         if across:
+            announce("planning products jointly")
             jointly = [planned_jointly(roots, each) for each in tries]
             tries += [new for new, old in zip(jointly, tries, strict=True) if new != old]
         candidates = [self._paired(outputs, roots, each, resolution) for each in tries]
@@ -214,6 +216,7 @@ def within_limit(candidates: Iterable[Candidate], limit: int) -> Candidate:
     Raises:
         MemoryLimitError: nothing that was found keeps the limit.
     """
+    announce("keeping the limit on memory")
     kept = within(candidates, limit)
     return replace(
         kept.candidate,

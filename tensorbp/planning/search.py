@@ -12,6 +12,7 @@ from tensorbp.expression.map_expression import Jacobian, MapExpression, Sum
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import natural_order, plain_order
 from tensorbp.planning.cross_country import CrossCountry
+from tensorbp.planning.phases import announce
 from tensorbp.planning.plan import Baselines, OrderName, PlainOrder
 from tensorbp.planning.query import Candidate, Elimination, Eliminations, Query
 from tensorbp.planning.stacking import stacked_input, stacked_output
@@ -50,7 +51,9 @@ class Search:
         self._query = query
         self._seed, self._seconds = seed, seconds
         self._deadline = None if seconds is None else monotonic() + seconds
+        announce("pricing plain reverse mode")
         reverse = query.worked_out(self._plainly("reverse"), "plain", stacked_output)
+        announce("pricing plain forward mode")
         forward = query.worked_out(self._plainly("forward"), "plain", stacked_input)
         self.baselines = Baselines(forward.figures, reverse.figures)
 
@@ -80,6 +83,7 @@ class Search:
     def _searched(self) -> tuple[Eliminations, Candidate]:
         """Change how one map after the other is worked out, as long as the total falls."""
         chosen = {each: Elimination(natural_order(each)) for each in self._query.maps}
+        announce("ordering products")
         best = self._query.worked_out(chosen, "across")
         for wanted in self._query.maps:
             for order in self._orders_to_try(wanted):
@@ -100,6 +104,7 @@ class Search:
         is_late = self._deadline is not None and monotonic() > self._deadline
         if is_late or elimination == chosen[wanted]:
             return chosen, best
+        announce("trying another order of elimination")
         trial = chosen | {wanted: elimination}
         candidate = self._query.worked_out(trial, "across")
         return (trial, candidate) if candidate.flops < best.flops else (chosen, best)

@@ -10,7 +10,7 @@ from tensorbp.planning import Plan, Step
 from tensorbp.report.console import table
 from tensorbp.report.units import byte_count, flop_count, shape_text
 
-__all__ = ["step_table"]
+__all__ = ["equation", "step_table"]
 
 
 def step_table(plan: Plan) -> Table:
@@ -20,7 +20,7 @@ def step_table(plan: Plan) -> Table:
         (
             str(step.result),
             step.operation,
-            _equation(step),
+            equation(step),
             ", ".join(names.get(number, str(number)) for number in step.operands),
             shape_text(step.shape),
             flop_count(step.flops),
@@ -36,7 +36,7 @@ def step_table(plan: Plan) -> Table:
     )
 
 
-def _equation(step: Step) -> str:
+def equation(step: Step) -> str:
     """Return the equation with its coefficient; the one of a layer is its formula."""
     coefficient = step.arguments.get("coefficient", 1) if step.operation == "einsum" else 1
     if coefficient == 1:

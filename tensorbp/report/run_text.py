@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from tensorbp.report.console import key_values
-from tensorbp.report.units import byte_count, flop_count, grouped, shape_text
+from tensorbp.report.units import byte_count, duration, flop_count, grouped, shape_text
 
 __all__ = ["FoundGradient", "FoundMap", "FoundValue", "RunResult", "run_report"]
 
@@ -121,11 +121,7 @@ def run_report(result: RunResult) -> Table:
             ("model", f"{result.model}{f' with {dims}' if dims else ''}"),
             ("computed", result.of),
             *result.found.lines(),
-            ("planning", _duration(result.planning_seconds)),
-            ("computing", f"{_duration(result.seconds)} ({flop_count(result.flops)}{rate})"),
+            ("planning", duration(result.planning_seconds)),
+            ("computing", f"{duration(result.seconds)} ({flop_count(result.flops)}{rate})"),
         ]
     )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

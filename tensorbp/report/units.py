@@ -7,6 +7,7 @@ from decimal import Decimal
 
 __all__ = [
     "byte_count",
+    "duration",
     "flop_count",
     "grouped",
     "number_count",
@@ -35,6 +36,21 @@ def byte_count(number: int) -> str:
     '4.2 MiB'
     """
     return f"{_scaled(number, 1024, _BINARY_PREFIXES)}B"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit in which it is at least one.
+
+    >>> duration(73.25), duration(0.0042), duration(1.25e-6), duration(4200.5), duration(0)
+    ('73.2 s', '4.2 ms', '1.25 µs', '4,200 s', '0 µs')
+    """
+    if seconds >= 999.5:
+        return f"{grouped(round(seconds))} s"
+    scaled, unit = seconds * 1e6, "µs"
+    for larger in ("ms", "s"):
+        if scaled >= 999.5:
+            scaled, unit = scaled / 1000, larger
+    return f"{_digits(Decimal(scaled))} {unit}"
 
 
 def number_count(number: int) -> str:
