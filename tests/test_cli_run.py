@@ -358,6 +358,30 @@ def test_a_folder_is_no_output(small: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_other_libraries_compute_the_same(backend: str, tmp_path: Path) -> None:
+    here, there = (str(tmp_path / f"{name}.npz") for name in ("numpy", backend))
+    run(DIGITS, "--dtype", "float32", "-o", here)
+    document = run(DIGITS, "--dtype", "float32", "--backend", backend, "-o", there)
+    assert document["gradient_size"] == 13066
+    with np.load(here) as expected, np.load(there) as found:
+        assert set(found) == set(expected)
+        for name in expected:
+            assert found[name].dtype == "float32"
+            assert np.allclose(found[name], expected[name], rtol=1e-4, atol=1e-6)
+    held = [
+        run(DIGITS, "--dtype", "float32", "--of", "jacobian", "--backend", each)["numbers"]
+        for each in ("numpy", backend)
+    ]
+    assert held[0] == held[1]
+
+
+def test_a_library_that_is_not_known() -> None:
+    outcome = invoke("run", DIGITS, "--backend", "troch")
+    assert outcome.code == 2
+    assert outcome.err == "error: there is no backend 'troch'; did you mean 'torch'?\n"
+
+
 def test_models_with_kinks_run(tmp_path: Path) -> None:
     assert run("-", stdin=KINKED)["gradient_size"] == 32
 
