@@ -56,6 +56,47 @@ class JaxNamespace:
         pads = [(0, 0, 0)] * (part.ndim - 1) + [(start, end, step - 1)]
         return total + self._jax.lax.pad(part, part.dtype.type(0), pads)
 
+    def convolution(
+        self,
+        x: Array,
+        w: Array,
+        strides: Sequence[int],
+        dilations: Sequence[int],
+        pads: Sequence[tuple[int, int]],
+        groups: int,
+    ) -> Array:
+        """Return a convolution."""
+        return self._jax.lax.conv_general_dilated(
+            x, w, strides, pads, rhs_dilation=dilations, feature_group_count=groups
+        )
+
+    def convolution_transposed(
+        self,
+        x: Array,
+        w: Array,
+        strides: Sequence[int],
+        dilations: Sequence[int],
+        offsets: Sequence[int],
+        lengths: Sequence[int],
+        groups: int,
+    ) -> Array:
+        """Return a convolution of x, spread out among zeros, with the kernel turned around."""
+        pads = []
+        for t, k, s, d, offset, n in zip(
+            x.shape[2:], w.shape[2:], strides, dilations, offsets, lengths, strict=True
+        ):
+            low = offset + d * (k - 1)
+            pads.append((low, n + d * (k - 1) - low - s * (t - 1) - 1))
+        return self._jax.lax.conv_general_dilated(
+            x,
+            self._numpy.flip(w, range(2, w.ndim)),
+            [1] * len(strides),
+            pads,
+            lhs_dilation=strides,
+            rhs_dilation=dilations,
+            feature_group_count=groups,
+        )
+
     def put(self, rows: Array, places: Array, size: int) -> Array:
         """Return sums of the rows of each place."""
         total = self._numpy.zeros((size, *rows.shape[1:]), rows.dtype)

@@ -41,5 +41,40 @@ class Namespace(Protocol):
         The total is not used any more and may be written into.
         """
 
+    def convolution(
+        self,
+        x: Array,
+        w: Array,
+        strides: Sequence[int],
+        dilations: Sequence[int],
+        pads: Sequence[tuple[int, int]],
+        groups: int,
+    ) -> Array:
+        """Return y[b, go, t...] = Σ x[b, gc, stride · t + dilation · k - low...] w[go, c, k...].
+
+        Args:
+            x: of shape (batch, groups · features, *space).
+            w: of shape (groups · outputs, features, *kernel).
+            strides: for each axis of space, from window to window.
+            dilations: from one place of a window to the next.
+            pads: how many zeros stand before and after each axis; if negative, what is cut off.
+            groups: the number of groups.
+        """
+
+    def convolution_transposed(
+        self,
+        x: Array,
+        w: Array,
+        strides: Sequence[int],
+        dilations: Sequence[int],
+        offsets: Sequence[int],
+        lengths: Sequence[int],
+        groups: int,
+    ) -> Array:
+        """Return y[b, go, i...], the sum of all x[b, gc, t...] w[go, c, k...] that belong to i.
+
+        They belong to i = offset + stride · t + dilation · k from 0 to length - 1.
+        """
+
     def put(self, rows: Array, places: Array, size: int) -> Array:
         """Return so many rows, each the sum of those whose place it is; beyond, they are lost."""

@@ -1,10 +1,22 @@
-"""A plan as one function of arrays: a line of code for each step, and nothing written into."""
+"""A plan as one function of arrays: a line of code for each step, and nothing written into.
+
+Where two steps are a convolution, one line stands for both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
+from tensorbp.execution.functional.convolutions import (
+    OnLibrary,
+    convolution,
+    transposed_convolution,
+)
 from tensorbp.execution.functional.einsums import Function, as_number, einsum_function
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.functional.selections import selected_function, summed_up_function
@@ -12,12 +24,29 @@ from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
 from tensorbp.expression.node import Operator
-from tensorbp.planning import Plan
+from tensorbp.planning import Plan, Step
 from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["functional_program", "source_of"]
 
 Array = Any
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One line of a program.
+
+    Attributes:
+        result: the number of the value that it makes.
+        operands: the numbers of the values that it reads.
+        says: what it does.
+        on: makes its function for a library.
+    """
+
+    result: int
+    operands: tuple[int, ...]
+    says: str
+    on: OnLibrary
 
 
 def functional_program(plan: Plan, xp: Namespace) -> tuple[Callable[..., list[Array]], list[Array]]:
@@ -33,35 +62,76 @@ def functional_program(plan: Plan, xp: Namespace) -> tuple[Callable[..., list[Ar
     """
     namespace: dict[str, Any] = {}
     held: list[Array] = []
-    for step in plan.steps:
-        function = _function(step.operator, xp, plan.dtype)
-        if not step.operands:
+    for call in _calls(plan):
+        function = call.on(xp)
+        if not call.operands:
             held.append(function())
             function = _known(held[-1])
-        namespace[f"f{step.result}"] = function
+        namespace[f"f{call.result}"] = function
     exec(compile(source_of(plan), "<program>", "exec"), namespace)
     return namespace["program"], held
 
 
 def source_of(plan: Plan) -> str:
-    """Return the code that a plan is run as: a line for each step, with what it does."""
-    dead = _dead_after(plan)
+    """Return the code that a plan is run as: a line for each call, with what it does."""
+    calls = _calls(plan)
     lines = [f"def program({', '.join(f'v{each.value}' for each in plan.inputs)}):"]
-    for step, gone in zip(plan.steps, dead, strict=True):
-        arguments = ", ".join(f"v{number}" for number in step.operands)
-        said = " ".join(f"{step.operation} {step.equation}".split())
-        lines.append(f"    v{step.result} = f{step.result}({arguments})  # {said}")
+    for call, gone in zip(calls, _dead_after(plan, calls), strict=True):
+        arguments = ", ".join(f"v{number}" for number in call.operands)
+        lines.append(f"    v{call.result} = f{call.result}({arguments})  # {call.says}")
         if gone:
             lines.append(f"    del {', '.join(f'v{number}' for number in gone)}")
     lines.append(f"    return [{', '.join(f'v{number}' for number in plan.results)}]")
     return "\n".join(lines) + "\n"
 
 
+def _calls(plan: Plan) -> list[_Call]:
+    """Return the steps as calls; where two are a convolution, the second does the work of both."""
+    producers = {step.result: step for step in plan.steps}
+    readers = Counter(chain(plan.results, *(step.operands for step in plan.steps)))
+    calls = []
+    for step in plan.steps:
+        said = " ".join(f"{step.operation} {step.equation}".split())
+        call = _Call(
+            step.result, step.operands, said, partial(_function, step.operator, plan.dtype)
+        )
+        calls.append(_convolution(step, producers, readers) or call)
+    read = set(plan.results)
+    needed = []
+    for call in reversed(calls):
+        if call.result in read:
+            read.update(call.operands)
+            needed.append(call)
+    return needed[::-1]
+
+
+def _convolution(
+    step: Step, producers: Mapping[int, Step], readers: Mapping[int, int]
+) -> _Call | None:
+    """Return the call of a convolution that ends in a step, or None where none does."""
+    operator = step.operator
+    if isinstance(operator, Einsum) and len(operator.factors) == 2:
+        for at, number in enumerate(step.operands):
+            windows = producers.get(number)
+            if windows and isinstance(windows.operator, Selected):
+                on = convolution(operator, at, windows.operator)
+                if on:
+                    operands = (windows.operands[0], step.operands[1 - at])
+                    return _Call(step.result, operands, "convolution", on)
+    if isinstance(operator, Selected):
+        product = producers.get(step.operands[0])
+        if product and readers[product.result] == 1 and isinstance(product.operator, Einsum):
+            on = transposed_convolution(product.operator, operator)
+            if on:
+                return _Call(step.result, product.operands, "transposed convolution", on)
+    return None
+
+
 def _known(value: Array) -> Function:
     return lambda: value
 
 
-def _function(operator: Operator, xp: Namespace, dtype: str) -> Function:
+def _function(operator: Operator, dtype: str, xp: Namespace) -> Function:
     """Return what carries out a step, as a function of its operands."""
     if isinstance(operator, Einsum):
         return einsum_function(operator, xp, dtype)
@@ -96,16 +166,12 @@ def _addition(numbers: Sequence[float]) -> Function:
     return add
 
 
-def _dead_after(plan: Plan) -> list[list[int]]:
-    """Return, for each step, the values that nothing reads any more once it is done."""
-    last: dict[int, int] = {}
-    for position, step in enumerate(plan.steps):
-        last[step.result] = position
-        for number in step.operands:
-            last[number] = position
+def _dead_after(plan: Plan, calls: Sequence[_Call]) -> list[list[int]]:
+    """Return, for each call, the values that nothing reads any more once it is done."""
+    last = {number: k for k, call in enumerate(calls) for number in (call.result, *call.operands)}
     for number in [*plan.results, *(each.value for each in plan.inputs)]:
         last.pop(number, None)
-    dead: list[list[int]] = [[] for _ in plan.steps]
+    dead: list[list[int]] = [[] for _ in calls]
     for number, position in last.items():
         dead[position].append(number)
     return dead

@@ -1,0 +1,223 @@
+"""Convolutions among the steps of a plan: two steps, carried out by the library's own routine.
+
+In a plan a convolution is a view of windows that is multiplied, its gradient with respect to the
+kernel likewise, and its gradient with respect to the input is a product that is scattered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from tensorbp.algebra import Axis, Dimension
+from tensorbp.execution.functional.einsums import Array, Function, finishing
+from tensorbp.execution.functional.namespace import Namespace
+from tensorbp.execution.straight import is_straight, rule_of, steps
+from tensorbp.expression.einsum import Einsum
+from tensorbp.planning.selecting import Selected
+
+OnLibrary = Callable[[Namespace], Function]
+"""Makes a function of the arrays of a library."""
+
+__all__ = ["OnLibrary", "convolution", "transposed_convolution"]
+
+MOST_SPATIAL_AXES = 3
+"""Libraries have convolutions along so many axes."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Places i = offset + step · k + stride · t, k along the kernel and t from window to window."""
+
+    place: Axis
+    kernel: Axis
+    window: Axis
+    step: int
+    stride: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class _Roles:
+    """What axes are: of the first tensor and the result, of all, summed over, of the second."""
+
+    batch: list[Axis]
+    groups: list[Axis]
+    features: list[Axis]
+    outputs: list[Axis]
+
+
+def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None:
+    """Return a product with windows of a tensor, as a function of that tensor and the other.
+
+    Args:
+        product: the product.
+        at: which of its operands is made of windows.
+        windows: what shows them.
+
+    Returns:
+        What makes the convolution; None if it is none.
+    """
+    other = _single(product.factors[1 - at])
+    names = _same_axes(windows.output, product.factors[at])
+    tensor = _single(windows.factor)
+    if not (other and names and tensor) or windows.coefficient != 1 or not windows.gathers:
+        return None
+    sizes = dict(enumerate(product.sizes))
+    for each in windows.selections:
+        for axis in each.determined:
+            # places are no axes of the product; they get numbers of their own
+            names[axis] = len(sizes)
+            sizes[len(sizes)] = windows.sizes[axis]
+    first = [names[axis] for axis in tensor]
+    result = {axis for dimension in product.output for axis in dimension}
+    lines = _lines(windows, names, set(other))
+    if not lines or not all(sizes.values()):
+        return None
+    inside, outside = {line.kernel for line in lines}, {line.window for line in lines}
+    if inside & result or not outside <= result - set(other):
+        return None
+    places = [line.place for line in lines]
+    roles = _roles(set(first) - set(places), set(other) - inside, result - outside)
+    if roles is None:
+        return None
+    space, kernel = [[place] for place in places], [[line.kernel] for line in lines]
+    x_blocks = [roles.batch, roles.groups + roles.features, *space]
+    w_blocks = [roles.groups + roles.outputs, roles.features, *kernel]
+    pads = [(-line.offset, _reach(line, sizes) - sizes[line.place] + line.offset) for line in lines]
+    present = [*roles.batch, *roles.groups, *roles.outputs, *(line.window for line in lines)]
+    shape = tuple([sizes[axis] for axis in present])
+    strides, dilations = [line.stride for line in lines], [line.step for line in lines]
+    groups = prod([sizes[axis] for axis in roles.groups])
+
+    def on(xp: Namespace) -> Function:
+        as_x, as_w = _blocks(first, x_blocks, sizes, xp), _blocks(other, w_blocks, sizes, xp)
+        finish = finishing(product.output, product.sizes, product.coefficient, present, xp)
+
+        def convolve(x: Array, w: Array) -> Array:
+            y = xp.convolution(as_x(x), as_w(w), strides, dilations, pads, groups)
+            return finish(y.reshape(shape))
+
+        return convolve
+
+    return on
+
+
+def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | None:
+    """Return a product that is scattered, as a function of the two tensors of the product.
+
+    Args:
+        product: the product.
+        scatter: what puts it where it belongs, and adds.
+
+    Returns:
+        What makes the transposed convolution; None if it is none.
+    """
+    names = _same_axes(product.output, scatter.factor)
+    tensors = [_single(dimensions) for dimensions in product.factors]
+    if not names or not all(tensors) or not scatter.scatters:
+        return None
+    sizes = dict(enumerate(scatter.sizes))
+    for axis, size in enumerate(product.sizes):
+        if axis not in names:
+            names[axis] = len(sizes)
+            sizes[len(sizes)] = size
+    one, two = ([names[axis] for axis in tensor or ()] for tensor in tensors)
+    result = {axis for dimension in scatter.output for axis in dimension}
+    same = {axis: axis for axis in sizes}
+    candidates = [(_lines(scatter, same, set(w)), x, w) for x, w in ((one, two), (two, one))]
+    found = [each for each in candidates if each[0] and all(sizes.values())]
+    if not found:
+        return None
+    # of two ways to read it, the one with the smaller kernel
+    lines, x_axes, w_axes = min(found, key=lambda each: prod(sizes[e.kernel] for e in each[0]))
+    inside, outside = {line.kernel for line in lines}, {line.window for line in lines}
+    places = [line.place for line in lines]
+    if (inside | outside) & result or not outside <= set(x_axes) - set(w_axes):
+        return None
+    if inside & set(x_axes):
+        return None
+    roles = _roles(set(x_axes) - outside, set(w_axes) - inside, result - set(places))
+    if roles is None:
+        return None
+    windows, kernel = [[line.window] for line in lines], [[line.kernel] for line in lines]
+    x_blocks = [roles.batch, roles.groups + roles.features, *windows]
+    w_blocks = [roles.groups + roles.outputs, roles.features, *kernel]
+    present = [*roles.batch, *roles.groups, *roles.outputs, *places]
+    shape = tuple([sizes[axis] for axis in present])
+    number = product.coefficient * scatter.coefficient
+    strides, dilations = [line.stride for line in lines], [line.step for line in lines]
+    offsets, lengths = [line.offset for line in lines], [sizes[place] for place in places]
+    groups = prod([sizes[axis] for axis in roles.groups])
+    is_swapped = x_axes is two
+
+    def on(xp: Namespace) -> Function:
+        as_x, as_w = _blocks(x_axes, x_blocks, sizes, xp), _blocks(w_axes, w_blocks, sizes, xp)
+        finish = finishing(scatter.output, scatter.sizes, number, present, xp)
+
+        def convolve(a: Array, b: Array) -> Array:
+            x, w = (as_x(b), as_w(a)) if is_swapped else (as_x(a), as_w(b))
+            y = xp.convolution_transposed(x, w, strides, dilations, offsets, lengths, groups)
+            return finish(y.reshape(shape))
+
+        return convolve
+
+    return on
+
+
+def _single(dimensions: Sequence[Dimension]) -> list[Axis] | None:
+    """Return the axes of dimensions of one axis each, all different; None if they are not."""
+    axes = [axis for dimension in dimensions for axis in dimension]
+    is_plain = all(len(dimension) == 1 for dimension in dimensions)
+    return axes if is_plain and len(set(axes)) == len(axes) else None
+
+
+def _same_axes(output: Sequence[Dimension], factor: Sequence[Dimension]) -> dict[Axis, Axis] | None:
+    """Return what axes of a value are called where it is read; None if they are not one to one."""
+    made, read = _single(output), _single(factor)
+    return dict(zip(made, read, strict=True)) if made and read else None
+
+
+def _lines(selected: Selected, names: Mapping[Axis, Axis], kernel: set[Axis]) -> list[_Line]:
+    """Return the selections as lines; none at all unless each is one, with one axis in a kernel."""
+    lines = []
+    for each in selected.selections:
+        free = [names.get(axis, -1) for axis in each.free]
+        if not is_straight(each) or len(free) != 2 or len(each.determined) != 1:
+            return []
+        moves = dict(zip(free, steps(each, selected.sizes), strict=True))
+        within = [axis for axis in free if axis in kernel]
+        if len(within) != 1 or len(moves) != 2 or min(moves.values()) < 1:
+            return []
+        (k,), (t,) = within, [axis for axis in free if axis not in kernel]
+        place = names[each.determined[0]]
+        lines.append(_Line(place, k, t, moves[k], moves[t], rule_of(each).offset))
+    return lines if len(lines) <= MOST_SPATIAL_AXES else []
+
+
+def _roles(first: set[Axis], second: set[Axis], result: set[Axis]) -> _Roles | None:
+    """Return what axes are; None if one is summed over within one tensor, or repeated."""
+    if (first ^ second) - result or result - first - second:
+        return None
+    return _Roles(
+        sorted(first - second),
+        sorted(first & second & result),
+        sorted((first & second) - result),
+        sorted(second - first),
+    )
+
+
+def _blocks(
+    axes: Sequence[Axis], blocks: Sequence[Sequence[Axis]], sizes: Mapping[Axis, int], xp: Namespace
+) -> Function:
+    """Return what arranges a tensor with a dimension for each block of its axes."""
+    order = tuple([axes.index(axis) for block in blocks for axis in block])
+    shape = tuple([prod([sizes[axis] for axis in block]) for block in blocks])
+    return lambda array: xp.transpose(array, order).reshape(shape)
+
+
+def _reach(line: _Line, sizes: Mapping[Axis, int]) -> int:
+    """Return from the first place of a line to the last, both counted."""
+    kernel, windows = sizes[line.kernel] - 1, sizes[line.window] - 1
+    return line.step * kernel + line.stride * windows + 1
