@@ -153,6 +153,57 @@ def test_numbers_of_numpy_may_change_after_a_program_of_jax_took_them() -> None:
     assert np.array_equal(np.asarray(same), np.ones((3, 50)))
 
 
+# ----- convolutions -----
+
+
+@st.composite
+def convolutions(draw: Any) -> tuple[tb.Expression, list[tb.Expression]]:
+    """Draw a convolution of one or two axes of space, with its operands."""
+    groups, features, outputs = draw(st.integers(1, 2)), draw(st.integers(1, 2)), 3
+    kernel = draw(st.sampled_from([(2,), (3,), (3, 2), (1, 4), (5, 5)]))
+    stride, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    reach = [dilation * (size - 1) + 1 for size in kernel]
+    space = [draw(st.integers(size, size + 4)) for size in reach]
+    x = tb.variable("x", 2, groups * features, *space)
+    W = tb.variable("W", groups * outputs, features, *kernel)
+    padding = draw(st.integers(0, 2))
+    y = tb.conv(x, W, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return y, [x, W]
+
+
+def check_convolution(library: str, drawn: tuple[tb.Expression, list[tb.Expression]]) -> None:
+    y, operands = drawn
+    wanted = [y, *tb.gradient(tb.sum(tb.sin(y)), operands)]
+    random = np.random.default_rng(0)
+    arrays = {each.operator.name: random.normal(size=each.shape) for each in operands}
+    program = tb.compile(wanted)
+    for one, other in zip(program(on(library, arrays)), program(arrays), strict=True):
+        assert_close(one, other)
+
+
+@settings(max_examples=40)
+@given(convolutions())
+def test_convolutions_on_torch(drawn: Any) -> None:
+    check_convolution("torch", drawn)
+
+
+@settings(max_examples=4)
+@given(convolutions())
+def test_convolutions_on_jax(drawn: Any) -> None:
+    check_convolution("jax", drawn)
+
+
+@both
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_convolution_and_its_gradients_are_one_call_each(library: str, groups: int) -> None:
+    x, W = tb.variable("x", 5, 6, 12, 13), tb.variable("W", 8, 6 // groups, 3, 2)
+    y = tb.conv(x, W, stride=2, padding=1, groups=groups)
+    program = tb.compile([y, *tb.gradient(tb.sum(tb.sin(y)), [x, W])], backend=library)
+    assert program.source.count("# convolution") == 2
+    assert program.source.count("# transposed convolution") == 1
+    assert program.source.count("# select") == 0
+
+
 # ----- maps -----
 
 

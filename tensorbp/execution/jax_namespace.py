@@ -66,8 +66,12 @@ class JaxNamespace:
         groups: int,
     ) -> Array:
         """Return a convolution."""
+        # what is cut off is cut off beforehand: compilers of convolutions expect zeros to be added
+        ends = [n + min(0, high) for n, (_, high) in zip(x.shape[2:], pads, strict=True)]
+        x = x[(..., *[slice(max(0, -low), end) for (low, _), end in zip(pads, ends, strict=True)])]
+        zeros = [(max(0, low), max(0, high)) for low, high in pads]
         return self._jax.lax.conv_general_dilated(
-            x, w, strides, pads, rhs_dilation=dilations, feature_group_count=groups
+            x, w, strides, zeros, rhs_dilation=dilations, feature_group_count=groups
         )
 
     def convolution_transposed(
@@ -81,13 +85,15 @@ class JaxNamespace:
         groups: int,
     ) -> Array:
         """Return a convolution of x, spread out among zeros, with the kernel turned around."""
-        pads = []
+        pads, kept = [], []
         for t, k, s, d, offset, n in zip(
             x.shape[2:], w.shape[2:], strides, dilations, offsets, lengths, strict=True
         ):
             low = offset + d * (k - 1)
-            pads.append((low, n + d * (k - 1) - low - s * (t - 1) - 1))
-        return self._jax.lax.conv_general_dilated(
+            high = n - offset - s * (t - 1) - 1
+            pads.append((max(0, low), max(0, high)))
+            kept.append(slice(max(0, -low), max(0, -low) + n))
+        y = self._jax.lax.conv_general_dilated(
             x,
             self._numpy.flip(w, range(2, w.ndim)),
             [1] * len(strides),
@@ -96,6 +102,7 @@ class JaxNamespace:
             rhs_dilation=dilations,
             feature_group_count=groups,
         )
+        return y[(..., *kept)]
 
     def put(self, rows: Array, places: Array, size: int) -> Array:
         """Return sums of the rows of each place."""

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from math import prod
 
 from tensorbp.algebra import Axis, Dimension
-from tensorbp.execution.functional.einsums import Array, Function, finishing
+from tensorbp.execution.functional.einsums import Array, Function, finishing, opening
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.straight import is_straight, rule_of, steps
 from tensorbp.expression.einsum import Einsum
 from tensorbp.planning.selecting import Selected
+
+_Value = tuple[Sequence[Dimension], Sequence[int]]
 
 OnLibrary = Callable[[Namespace], Function]
 """Makes a function of the arrays of a library."""
@@ -59,10 +61,12 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
     Returns:
         What makes the convolution; None if it is none.
     """
-    other = _single(product.factors[1 - at])
-    names = _same_axes(windows.output, product.factors[at])
-    tensor = _single(windows.factor)
-    if not (other and names and tensor) or windows.coefficient != 1 or not windows.gathers:
+    other = _distinct(product.factors[1 - at])
+    names = _same_axes((windows.output, windows.sizes), (product.factors[at], product.sizes))
+    tensor = _distinct(windows.factor)
+    if other is None or names is None or tensor is None:
+        return None
+    if windows.coefficient != 1 or not windows.gathers:
         return None
     sizes = dict(enumerate(product.sizes))
     for each in windows.selections:
@@ -92,11 +96,13 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
     groups = prod([sizes[axis] for axis in roles.groups])
 
     def on(xp: Namespace) -> Function:
+        _, open_x = opening(windows.factor, windows.sizes, xp)
+        _, open_w = opening(product.factors[1 - at], product.sizes, xp)
         as_x, as_w = _blocks(first, x_blocks, sizes, xp), _blocks(other, w_blocks, sizes, xp)
         finish = finishing(product.output, product.sizes, product.coefficient, present, xp)
 
         def convolve(x: Array, w: Array) -> Array:
-            y = xp.convolution(as_x(x), as_w(w), strides, dilations, pads, groups)
+            y = xp.convolution(as_x(open_x(x)), as_w(open_w(w)), strides, dilations, pads, groups)
             return finish(y.reshape(shape))
 
         return convolve
@@ -114,9 +120,9 @@ def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | No
     Returns:
         What makes the transposed convolution; None if it is none.
     """
-    names = _same_axes(product.output, scatter.factor)
-    tensors = [_single(dimensions) for dimensions in product.factors]
-    if not names or not all(tensors) or not scatter.scatters:
+    names = _same_axes((product.output, product.sizes), (scatter.factor, scatter.sizes))
+    tensors = [_distinct(dimensions) for dimensions in product.factors]
+    if names is None or None in tensors or not scatter.scatters:
         return None
     sizes = dict(enumerate(scatter.sizes))
     for axis, size in enumerate(product.sizes):
@@ -153,10 +159,12 @@ def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | No
     is_swapped = x_axes is two
 
     def on(xp: Namespace) -> Function:
+        opened = [opening(dimensions, product.sizes, xp)[1] for dimensions in product.factors]
         as_x, as_w = _blocks(x_axes, x_blocks, sizes, xp), _blocks(w_axes, w_blocks, sizes, xp)
         finish = finishing(scatter.output, scatter.sizes, number, present, xp)
 
         def convolve(a: Array, b: Array) -> Array:
+            a, b = opened[0](a), opened[1](b)
             x, w = (as_x(b), as_w(a)) if is_swapped else (as_x(a), as_w(b))
             y = xp.convolution_transposed(x, w, strides, dilations, offsets, lengths, groups)
             return finish(y.reshape(shape))
@@ -166,17 +174,21 @@ def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | No
     return on
 
 
-def _single(dimensions: Sequence[Dimension]) -> list[Axis] | None:
-    """Return the axes of dimensions of one axis each, all different; None if they are not."""
+def _distinct(dimensions: Sequence[Dimension]) -> list[Axis] | None:
+    """Return the axes of dimensions; None if one occurs twice."""
     axes = [axis for dimension in dimensions for axis in dimension]
-    is_plain = all(len(dimension) == 1 for dimension in dimensions)
-    return axes if is_plain and len(set(axes)) == len(axes) else None
+    return axes if len(set(axes)) == len(axes) else None
 
 
-def _same_axes(output: Sequence[Dimension], factor: Sequence[Dimension]) -> dict[Axis, Axis] | None:
+def _same_axes(made: _Value, read: _Value) -> dict[Axis, Axis] | None:
     """Return what axes of a value are called where it is read; None if they are not one to one."""
-    made, read = _single(output), _single(factor)
-    return dict(zip(made, read, strict=True)) if made and read else None
+    (made_as, made_sizes), (read_as, read_sizes) = made, read
+    here, there = _distinct(made_as), _distinct(read_as)
+    if here is None or there is None or [*map(len, made_as)] != [*map(len, read_as)]:
+        return None
+    if [made_sizes[axis] for axis in here] != [read_sizes[axis] for axis in there]:
+        return None
+    return dict(zip(here, there, strict=True))
 
 
 def _lines(selected: Selected, names: Mapping[Axis, Axis], kernel: set[Axis]) -> list[_Line]:
