@@ -22,6 +22,8 @@ import numpy as np
 
 import tensorbp as tb
 from tensorbp.execution import Program
+from tensorbp.execution.lowering import lower
+from tensorbp.execution.memory import laid_out
 from tensorbp.expression import Expression
 
 Arrays = dict[str, Any]
@@ -113,6 +115,14 @@ def arrays_for(program: Program, seed: int = 0) -> Arrays:
         else (random.normal(size=each.shape) / 5).astype(program.dtype)
         for each in program.plan.inputs
     }
+
+
+def taken(program: Program) -> int:
+    """Return the bytes of inputs, results and arena of a program in numpy."""
+    lowered = lower(program.plan)
+    handed_over = [each for each in lowered.values if each.kind in ("input", "result")]
+    arena = laid_out(lowered.values, lowered.instructions).size
+    return arena + sum(int(each.size * each.dtype.itemsize) for each in handed_over)
 
 
 def traced_peak(program: Program, arrays: Arrays) -> int:

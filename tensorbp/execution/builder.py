@@ -65,9 +65,15 @@ class Builder:
         return stored.transposed([list(order).index(k) for k in range(len(shape))])
 
     def constant(self, array: Any) -> View:
-        """Return a view of an array that is known beforehand."""
-        array = np.ascontiguousarray(array).reshape(np.shape(array))
-        return View.whole(self.value(array.size, array.dtype, "constant", array), array.shape)
+        """Return a view of an array that is known beforehand; what it repeats is stored once."""
+        shape, array = np.shape(array), np.asarray(array)
+        for axis, size in enumerate(shape):
+            first = array[(slice(None),) * axis + (slice(1),)]
+            if size > 1 and (array == first).all():
+                array = first
+        array = np.ascontiguousarray(array).reshape(array.shape)
+        number = self.value(array.size, array.dtype, "constant", array)
+        return View.whole(number, array.shape).spread(shape)
 
     def dtype_of(self, view: View) -> Any:
         """Return the type of the numbers that a view shows."""

@@ -94,6 +94,7 @@ class _Lowering:
             self._attribute(step.result)
             if step.result in wanted:
                 self._keep(step.result)
+                self._attribute(step.result)
         results = []
         for number in self.wanted:
             result = self.results.pop(number, None)
@@ -115,6 +116,9 @@ class _Lowering:
             if is_whole and view.size == self.builder.values[view.value].size:
                 self.builder.values[view.value].kind = "result"
                 self.results[number] = View.whole(view.value, self.shapes[number])
+                return
+        # whoever reads it from now on reads the copy, so that what it is a view of may go
+        self.results[number] = self.views[number] = self._copy_of_result(number)
 
     def _copy_of_result(self, number: int) -> View:
         copy = self.builder.copied(self.views[number], self.shapes[number])

@@ -351,9 +351,10 @@ def _swapped(x: Tracer, a: int, b: int) -> Tracer:
 
 def _squeezed(x: Tracer, axis: Any) -> Tracer:
     ones = [k for k, size in enumerate(x.shape) if size == 1]
-    gone = ones if axis is None else [axis % x.ndim] if isinstance(axis, int) else None
-    if gone is None or not set(gone) <= set(ones):
-        raise NotTraceableError("squeeze of several axes")
+    named = ones if axis is None else (axis,) if isinstance(axis, int) else axis
+    gone = [range(x.ndim)[k] for k in named]
+    if not set(gone) <= set(ones):
+        raise NotTraceableError("squeeze of what is longer than one")
     return x[tuple([0 if k in gone else slice(None) for k in range(x.ndim)])]
 
 

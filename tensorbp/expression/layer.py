@@ -156,9 +156,13 @@ class Primitive(Layer):
     Attributes:
         temporaries: how many arrays, as large as the largest of operands and output, the forward
             rule holds at one time beside these; at most.
+        is_recorded: whether the forward rule only does what a program in numpy records: arithmetic,
+            elementwise functions, reductions, views. Where it looks at numbers, or calls other
+            functions, its temporaries are allocated whenever it runs.
     """
 
     temporaries: ClassVar[int] = 3
+    is_recorded: ClassVar[bool] = True
 
     def shape(self, *shapes: Shape) -> Shape:
         """Return the shape of the output; the default is the shape of the first operand.

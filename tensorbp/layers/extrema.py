@@ -49,6 +49,8 @@ class Place(AxisReduction):
     """Where along an axis something is found: integers, which have no derivative."""
 
     kind: ClassVar[str] = "integer"
+    temporaries = 1
+    is_recorded = False
 
     def jacobian(self, y: Expression, *operands: Expression) -> dict[str, Declaration]:
         """Return nothing: integers do not change with x, but where they jump."""

@@ -58,6 +58,10 @@ class Softmax(AlongAxis):
         """Return five for each number: maximum, difference, exp, sum, quotient."""
         return 5 * prod(shape)
 
+    def scratch(self, shape: Shape, *shapes: Shape) -> int:
+        """Return the exponentials, and for each row its maximum and its sum."""
+        return prod(shape) + 2 * prod(shape) // max(shape[self.axis], 1)
+
 
 @dataclass(frozen=True)
 class LogSoftmax(AlongAxis):
@@ -68,6 +72,7 @@ class LogSoftmax(AlongAxis):
 
     name = "log_softmax"
     formula = "y_p = x_p - ln Σ_q exp(x_q)"
+    temporaries = 2
 
     def forward(self, xp: Any, *arrays: Any) -> Any:
         """Return x - max - ln Σ exp(x - max)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["ALIGNMENT", "Lifetime", "place"]
 
@@ -34,27 +35,43 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     Args:
         lifetimes: the buffers; no two that are alive at one step overlap.
     """
+    import numpy as np
+
     offsets = [0] * len(lifetimes)
-    # the placed buffers: where each begins and ends in memory, and in time
-    placed: list[tuple[int, int, int, int]] = []
-    total = 0
-    for k in sorted(range(len(lifetimes)), key=lambda k: -lifetimes[k].size):
+    # the placed buffers in order: where each begins and ends in memory, and in time
+    placed = np.zeros((4, len(lifetimes)), np.int64)
+    # among equals the first comes first: as few places as can be are enough for intervals so
+    order = sorted(range(len(lifetimes)), key=lambda k: (-lifetimes[k].size, lifetimes[k].first))
+    for count, k in enumerate(order):
         buffer = lifetimes[k]
         size = -(-buffer.size // ALIGNMENT) * ALIGNMENT
-        first, last = buffer.first, buffer.last
-        beside = sorted([each for each in placed if each[2] <= last and each[3] >= first])
-        offsets[k] = _best_gap(beside, size)
-        placed.append((offsets[k], offsets[k] + size, first, last))
-        total = max(total, offsets[k] + size)
-    return offsets, total
+        begins, ends, firsts, lasts = placed[:, :count]
+        is_beside = (firsts <= buffer.last) & (lasts >= buffer.first)
+        offset = _best_gap(begins[is_beside], ends[is_beside], size)
+        at = int(begins.searchsorted(offset))
+        placed[:, at + 1 : count + 1] = placed[:, at:count].copy()
+        placed[:, at] = offset, offset + size, buffer.first, buffer.last
+        offsets[k] = offset
+    return offsets, int(placed[1].max(initial=0))
 
 
-def _best_gap(beside: Sequence[tuple[int, int, int, int]], size: int) -> int:
-    """Return where the smallest gap begins that has the size; behind everything there is one."""
-    best: tuple[int, int] | None = None
-    free = 0
-    for begin, end, _, _ in beside:
-        if begin - free >= size and (best is None or begin - free < best[0]):
-            best = (begin - free, free)
-        free = max(free, end)
-    return free if best is None else best[1]
+def _best_gap(begins: Any, ends: Any, size: int) -> int:
+    """Return where the smallest gap begins that has the size; behind everything there is one.
+
+    Args:
+        begins: where the buffers begin that are in the way, in order.
+        ends: where they end.
+        size: how long the gap has to be.
+    """
+    if not len(ends):
+        return 0
+    import numpy as np
+
+    # up to where all is taken, from each buffer on
+    taken = np.maximum.accumulate(ends)
+    free = np.concatenate(([0], taken[:-1]))
+    gaps = begins - free
+    is_enough = gaps >= size
+    if not is_enough.any():
+        return int(taken[-1])
+    return int(free[np.where(is_enough, gaps, taken[-1]).argmin()])

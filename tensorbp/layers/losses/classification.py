@@ -66,7 +66,7 @@ class SoftmaxCrossEntropy(Primitive):
     name = "softmax_cross_entropy"
     formula = "l = ln Σ_p exp(x_p) - x_t"
     inputs = _LABELS
-    temporaries = 6
+    is_recorded = False
 
     label_smoothing: float = argument(LABEL_SMOOTHING, 0.0)
     weight: tuple[float, ...] | None = argument(WEIGHT, None)
@@ -86,6 +86,10 @@ class SoftmaxCrossEntropy(Primitive):
             Example(cls(0.2, weight=(1, 2, 0.5, 3), ignore_index=1), _SEVERAL_LABELS),
             Example(cls(ignore_index=2), _ONE_LABEL),
         )
+
+    def scratch(self, shape: Shape, *shapes: Shape) -> int:
+        """Return four for each logit, with rows of targets two more."""
+        return (4 if self._is_plain else 6) * prod(shapes[0])
 
     @property
     def _targets(self) -> ClassTargets:

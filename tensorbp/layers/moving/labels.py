@@ -54,6 +54,8 @@ class OneHot(Selection):
     """
 
     name = "one_hot"
+    temporaries = 1
+    is_recorded = False
     formula = "y_bc = 1 where label_b = c, else 0"
     inputs = (Input("labels", kind="integer", low=0, high=2),)
 

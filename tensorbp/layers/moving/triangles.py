@@ -100,6 +100,7 @@ class CumulativeSum(AlongAxis):
     name = "cumulative_sum"
     formula = "y_p = Σ_(q ≤ p) x_q"
     temporaries = 1
+    is_recorded = False
 
     def forward(self, xp: Any, *arrays: Any) -> Any:
         """Return the running sums."""

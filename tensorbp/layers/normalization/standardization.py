@@ -143,6 +143,7 @@ class Standardize(_OverAxes):
 
     name = "standardize"
     formula = "y = (x - μ)/√(mean((x - μ)²) + ε)"
+    temporaries = 2
 
     def shape(self, *shapes: Shape) -> Shape:
         """Return the shape of the input."""

@@ -14,9 +14,10 @@ from typing import Generic, Protocol, TypeVar
 
 from tensorbp.errors import MemoryLimitError
 from tensorbp.expression.graph import topological_order
+from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.planning.memory.amounts import byte_text
-from tensorbp.planning.memory.liveness import alive_at, bytes_needed, peak_bytes
+from tensorbp.planning.memory.liveness import alive_at, bytes_needed, handed_over, peak_bytes
 from tensorbp.planning.memory.recomputing import recomputed
 from tensorbp.planning.memory.reordering import orders
 from tensorbp.planning.memory.slicing import Axis, Slicer
@@ -41,6 +42,9 @@ FOLLOWED = 2
 
 ALMOST_FREE = 1.01
 """Nothing else is tried where slices keep the limit with no more than this part of the FLOPs."""
+
+LAYOUTS = 3
+"""How often less is aimed at where there are gaps in the layout of what keeps a limit."""
 
 TRIES = 8
 """How many limits are tried to find the least that can be kept."""
@@ -102,7 +106,7 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
         order = topological_order(first.schedule.roots)
         is_reordered = peak_bytes(order, first.schedule.storage) > limit
         return _whole(first, "steps reordered" if is_reordered else None)
-    if _handed_over(first.schedule) > limit:
+    if handed_over(first.schedule.nodes, first.schedule.storage) > limit:
         raise _refusal(first, first.schedule.peak_bytes, limit)
     slices = _in_slices(first, limit)
     found = [each for each in slices if each.schedule.peak_bytes <= limit]
@@ -171,7 +175,7 @@ def _axes(schedule: Schedule, slicer: Slicer) -> list[Axis]:
     That is the batch, as a rule.
     """
     nodes, storage = schedule.nodes, schedule.storage
-    needed = bytes_needed(nodes, storage)[:-1]
+    needed = bytes_needed(nodes, storage)
     alive = alive_at(nodes, storage, needed.index(max(needed)))
     found: dict[frozenset[Expression], tuple[int, Axis]] = {}
     for node in sorted(alive, key=storage.bytes_of, reverse=True)[:MOST_VALUES]:
@@ -190,13 +194,27 @@ def _computed_again(kept: Kept[Found], limit: int) -> list[Kept[Found]]:
     schedule = kept.schedule
     found = []
     for order in _orders_of(kept):
-        sequence = recomputed(order, schedule.storage, limit)
-        if sequence is not None:
-            again = len(sequence) - len(order)
+        made = _laid_out(order, schedule, limit)
+        if made is not None:
+            again = len(made.nodes) - len(order)
             means = (*kept.means, f"{again} value{'s' * (again != 1)} computed again")
-            made = Schedule(schedule.roots, schedule.dtype, sequence)
             found.append(Kept(kept.candidate, made, kept.roots, kept.origin, means))
     return sorted(found, key=lambda each: each.schedule.cost.flops)[:1]
+
+
+def _laid_out(order: Sequence[Expression], schedule: Schedule, limit: int) -> Schedule | None:
+    """Return an order with values computed again, of which the layout keeps a limit too."""
+    aim = limit
+    for _ in range(LAYOUTS):
+        sequence = recomputed(order, schedule.storage, aim)
+        if sequence is None:
+            return None
+        made = Schedule(schedule.roots, schedule.dtype, sequence)
+        if made.peak_bytes <= limit:
+            return made
+        # gaps between values take what is missing
+        aim -= made.peak_bytes - limit
+    return None
 
 
 def _orders_of(kept: Kept[Found]) -> Iterator[Sequence[Expression]]:
@@ -220,30 +238,28 @@ def _least_limit(kept: Kept[Found]) -> int:
     return least
 
 
-def _handed_over(schedule: Schedule) -> int:
-    """Return the bytes of inputs and results, which no plan can do without."""
-    return bytes_needed(schedule.nodes, schedule.storage)[-1]
-
-
 def _refusal(candidate: Candidate, least: int, limit: int) -> MemoryLimitError:
     """Return the error that names the worst step and what would fit."""
     schedule, labels = candidate.schedule, candidate.labels
-    needed = bytes_needed(schedule.nodes, schedule.storage)[:-1]
-    worst = schedule.nodes[needed.index(max(needed))]
+    needed = bytes_needed(schedule.nodes, schedule.storage)
+    # inputs are no steps
+    is_step = [not isinstance(each.operator, Variable) for each in schedule.nodes]
+    _, _, place = max(zip(needed, is_step, range(0, -len(needed), -1), strict=True))
+    worst = schedule.nodes[-place]
     operation, equation, _ = describe(worst)
     layer = f" of layer '{labels[worst]}'" if worst in labels else ""
     own = byte_text(schedule.storage.bytes_of(worst))
-    handed_over = _handed_over(schedule)
+    unavoidable = handed_over(schedule.nodes, schedule.storage)
     reason = (
-        f"inputs and results alone take {byte_text(handed_over)}"
-        if handed_over > limit
+        f"inputs and results alone take {byte_text(unavoidable)}"
+        if unavoidable > limit
         else f"the least found to be enough is {byte_text(least)}, with slices and values computed "
         "again"
     )
     return MemoryLimitError(
         f"the memory limit of {byte_text(limit)} cannot be kept: {reason}. Without a limit the "
         f"worst step is {operation} '{equation}'{layer}: its result of shape {worst.shape} takes "
-        f"{own}, and {byte_text(max(needed))} are needed in all. Raise the limit to "
+        f"{own}, and {byte_text(schedule.peak_bytes)} are needed in all. Raise the limit to "
         f"{byte_text(least)}, choose smaller dimensions, or dtype float32",
         limit,
         least,

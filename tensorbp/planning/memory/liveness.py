@@ -1,7 +1,9 @@
 """Liveness: which values are alive at each step, and how many bytes they take.
 
 A sequence of nodes is what a program does, one after the other. A node may occur in it several
-times: then it is computed again, and whoever reads it reads the latest copy.
+times: then it is computed again, and whoever reads it reads the latest copy. Inputs and results
+have memory of their own from beginning to end. All other values, and what steps need for a while,
+are in one arena: its size is that of a layout, which may be more than is alive at any one time.
 """
 
 from __future__ import annotations
@@ -10,33 +12,49 @@ from collections.abc import Sequence
 
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
+from tensorbp.planning import arena
 from tensorbp.planning.memory.storage import Storage
 
-__all__ = ["alive_at", "bytes_needed", "dead_after", "peak_bytes"]
+__all__ = ["alive_at", "bytes_needed", "dead_after", "handed_over", "peak_bytes", "there_always"]
 
 
 def peak_bytes(sequence: Sequence[Expression], storage: Storage) -> int:
-    """Return the most bytes that are needed at one time, inputs and results included."""
-    return max(bytes_needed(sequence, storage), default=0)
+    """Return the bytes that a program takes: what is there always, and its arena."""
+    lifetimes = []
+    for begin, (node, dead) in enumerate(zip(sequence, dead_after(sequence, storage), strict=True)):
+        lifetimes += [arena.Lifetime(storage.scratch_of(node), begin, begin)]
+        lifetimes += [arena.Lifetime(storage.bytes_of(sequence[k]), k, begin) for k in dead]
+    _, size = arena.place([each for each in lifetimes if each.size])
+    return there_always(sequence, storage) + size
 
 
 def bytes_needed(sequence: Sequence[Expression], storage: Storage) -> list[int]:
     """Return the bytes that are needed while each node of a sequence is computed.
 
-    Inputs are there throughout, results from their making on; a view keeps what it views. One
-    number more stands at the end: what is there when the results have been handed over.
+    What is there always is included; a view keeps what it views. `peak_bytes` is no less than the
+    most of them.
     """
-    inputs = {each for each in sequence if isinstance(each.operator, Variable)}
-    alive = sum(storage.bytes_of(each) for each in inputs)
+    alive = there_always(sequence, storage)
     needed = []
     for node, dead in zip(sequence, dead_after(sequence, storage), strict=True):
-        if node not in inputs:
-            alive += storage.bytes_of(node)
+        alive += storage.arena_bytes_of(node)
         needed.append(alive + storage.scratch_of(node))
         alive -= sum(storage.bytes_of(sequence[each]) for each in dead)
-    # an input that is a result is copied when it leaves
-    copied = sum(storage.bytes_of(each) for each in inputs if storage.is_result(each))
-    return [*needed, alive + copied]
+    return needed
+
+
+def handed_over(sequence: Sequence[Expression], storage: Storage) -> int:
+    """Return the bytes of inputs and results; an input that is a result is copied."""
+    nodes = set(sequence)
+    inputs = [each for each in nodes if isinstance(each.operator, Variable)]
+    results = [each for each in nodes if storage.is_result(each)]
+    return sum(map(storage.bytes_of, [*inputs, *results]))
+
+
+def there_always(sequence: Sequence[Expression], storage: Storage) -> int:
+    """Return the bytes that lie outside of the arena: handed over, and what calls allocate."""
+    allocated = max(map(storage.allocated_by, sequence), default=0)
+    return handed_over(sequence, storage) + allocated
 
 
 def alive_at(sequence: Sequence[Expression], storage: Storage, place: int) -> list[Expression]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.planning.cost import cost_of
+from tensorbp.planning.memory.liveness import there_always
 from tensorbp.planning.memory.storage import Storage
 
 __all__ = ["recomputed"]
@@ -32,7 +33,8 @@ def recomputed(
     Args:
         order: all nodes, each once after its operands.
         storage: what they take.
-        limit: the bytes that may be needed at one time, inputs and results included.
+        limit: the bytes that may be needed at one time, inputs and results included; gaps between
+            values are not counted.
     """
     recomputing = _Recomputing(order, storage, limit)
     for place in range(len(order)):
@@ -64,8 +66,7 @@ class _Recomputing:
                 self._reads[each].append(place)
         self._there: dict[Expression, None] = {}
         self._pinned: dict[Expression, int] = {}
-        inputs = [each for each in order if isinstance(each.operator, Variable)]
-        self._alive = sum(storage.bytes_of(each) for each in inputs)
+        self._alive = there_always(order, storage)
         self._place = 0
         self._allowance = MOST_WORK * sum(self._work.values())
 
@@ -101,7 +102,7 @@ class _Recomputing:
 
     def _emit(self, node: Expression) -> bool:
         """Add a node to the sequence, if there is or can be made room for it."""
-        taken = 0 if isinstance(node.operator, Variable) else self._storage.bytes_of(node)
+        taken = self._storage.arena_bytes_of(node)
         while self._alive + taken + self._storage.scratch_of(node) > self._limit:
             if not self._give_up_one():
                 return False

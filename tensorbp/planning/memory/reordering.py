@@ -12,7 +12,7 @@ from heapq import heapify, heappop, heappush
 
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
-from tensorbp.planning.memory.liveness import peak_bytes
+from tensorbp.planning.memory.liveness import bytes_needed, peak_bytes, there_always
 from tensorbp.planning.memory.storage import Storage
 
 __all__ = ["listed", "orders", "reordered"]
@@ -32,11 +32,12 @@ def reordered(roots: Sequence[Expression], storage: Storage) -> list[Expression]
     best: list[Expression] = []
     least = 0
     for order in orders(roots, storage):
+        if best and max(bytes_needed(order, storage), default=0) >= least:
+            continue
         needed = peak_bytes(order, storage)
         if not best or needed < least:
             best, least = order, needed
-        stays = {each for each in order if storage.is_result(each) or not each.operands}
-        if least <= (1 + SMALL_PART) * sum(map(storage.bytes_of, stays)):
+        if least <= (1 + SMALL_PART) * there_always(order, storage):
             break
     return best
 
@@ -73,7 +74,7 @@ def listed(order: Sequence[Expression], storage: Storage, priority: Priority) ->
     def key(node: Expression) -> tuple[int, ...]:
         freed = [each for each in reads[node] if len(unread[each]) == 1]
         given = sum(storage.bytes_of(each) for each in freed if not storage.is_result(each))
-        return priority(storage.bytes_of(node) - given, place[node])
+        return priority(storage.arena_bytes_of(node) - given, place[node])
 
     waiting = {node: len(set(node.operands)) for node in order}
     ready = [(key(node), place[node]) for node in order if not waiting[node]]

@@ -2,7 +2,8 @@
 
 Both are upper bounds that hold for any way of carrying out a step which computes it whole: a view
 takes nothing, a tensor is copied where a matrix product cannot read it as it lies, and a layer
-holds as many temporaries as it declares.
+holds as many temporaries as it declares. What is needed for a while has a place between the values,
+but for what a step that is a call allocates: that comes on top, wherever there may be a gap.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Storage:
         self.is_view = cache(self._is_view)
         self.bytes_of = cache(self._bytes_of)
         self.scratch_of = cache(self._scratch_of)
+        self.allocated_by = cache(self._allocated_by)
 
     def is_result(self, node: Expression) -> bool:
         """Say whether a node's value leaves, and stays until the end."""
@@ -89,6 +91,11 @@ class Storage:
             return node.size * INTEGER_BYTES
         return node.size * self._item_bytes
 
+    def arena_bytes_of(self, node: Expression) -> int:
+        """Return the bytes that a node's value takes among those that are not handed over."""
+        is_handed_over = isinstance(node.operator, Variable) or self.is_result(node)
+        return 0 if is_handed_over else self.bytes_of(node)
+
     def _scratch_of(self, node: Expression) -> int:
         """Return the bytes that are needed while a node is computed, beside operands and value."""
         operator = node.operator
@@ -103,10 +110,27 @@ class Storage:
             return self._selected_scratch(operator)
         if isinstance(operator, SummedUp):
             return self._sum_scratch(operator)
-        if isinstance(operator, Primitive):
-            scratch = operator.scratch(node.shape, *[each.shape for each in node.operands])
-            return scratch * self._item_bytes
+        if isinstance(operator, Primitive) and operator.is_recorded:
+            return self._temporaries(node, operator)
         return 0
+
+    def _allocated_by(self, node: Expression) -> int:
+        """Return the bytes that a node allocates for itself while it is computed."""
+        operator = node.operator
+        if isinstance(operator, Selected):
+            return self._moved_by_index(operator)
+        if isinstance(operator, SummedUp):
+            parts = [each for each in operator.parts if each is not None]
+            return max(map(self._moved_by_index, parts), default=0)
+        if isinstance(operator, Primitive) and not operator.is_recorded:
+            # what is returned is copied to where it belongs
+            return self._temporaries(node, operator) + self.bytes_of(node)
+        return 0
+
+    def _temporaries(self, node: Expression, operator: Primitive) -> int:
+        """Return the bytes of what a forward rule holds beside operands and value."""
+        shapes = [each.shape for each in node.operands]
+        return operator.scratch(node.shape, *shapes) * self._item_bytes
 
     def _sum_scratch(self, operator: SummedUp) -> int:
         """Return what the largest part of a sum needs: itself before it is added."""
@@ -120,16 +144,23 @@ class Storage:
         return needed
 
     def _selected_scratch(self, operator: Selected) -> int:
-        """Return what moving numbers needs: a copy of what is moved, and the places."""
+        """Return what moving numbers needs: padding, what is to be scaled, what lies between."""
         if operator.is_view:
             return operator.padded * self._item_bytes
         scaled = prod(operator.shape()) if operator.coefficient != 1 else 0
-        if _is_straight(operator):
-            return scaled * self._item_bytes
+        between = 0 if _is_straight(operator) else operator.moved
+        return (scaled + between) * self._item_bytes
+
+    def _moved_by_index(self, operator: Selected) -> int:
+        """Return what numpy allocates to move numbers by index: a copy of them, and the places."""
+        if operator.is_view or _is_straight(operator):
+            return 0
         sizes = operator.sizes
         places = sum(prod([sizes[axis] for axis in each.free]) for each in operator.selections)
-        numbers = operator.moved + prod([sizes[axis] for axis in set(_axes(operator.factor))])
-        return (numbers + scaled) * self._item_bytes + 4 * places * INTEGER_BYTES
+        rows = prod([sizes[axis] for axis in set(_axes(operator.factor))])
+        # what is added by index is made beside where it belongs, and copied
+        sums = prod(operator.shape()) if operator.scatters else 0
+        return (rows + sums) * self._item_bytes + 4 * places * INTEGER_BYTES
 
 
 def _is_straight(operator: Selected) -> bool:
