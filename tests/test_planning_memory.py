@@ -15,6 +15,9 @@ from memory_zoo import OBJECTS, ZOO, arrays_for, taken, traced_peak
 from plan_zoo import QUESTIONS, cases, questions
 
 import tensorbp as tb
+from tensorbp.execution.builder import Builder
+from tensorbp.execution.tracing import NotTraceableError, traced
+from tensorbp.execution.view import View
 from tensorbp.expression import Expression
 from tensorbp.expression.layer import Example, Primitive
 from tensorbp.expression.leaves import Variable
@@ -268,3 +271,22 @@ def test_a_layer_holds_no_more_temporaries_than_it_declares(example: Example, dt
     declared = layer.scratch(result.shape, *example.shapes) * np.dtype(dtype).itemsize
     # ufuncs work on what they must convert in buffers
     assert most - before - result.nbytes <= declared + 2**17
+
+
+@pytest.mark.parametrize("example", list(examples()), ids=lambda each: str(each.layer))
+def test_a_layer_says_whether_its_rule_is_recorded(example: Example) -> None:
+    """What is recorded has its temporaries in the arena; a plan must know which are not."""
+    case, layer = Case(example.layer, example.shapes), example.layer
+    assert isinstance(layer, Primitive)
+    builder = Builder("float64")
+    views = [
+        View.whole(builder.value(x.size, x.dtype, "input"), x.shape) for x in case.arrays.values()
+    ]
+    shape = layer.shape(*example.shapes)
+    dtype = np.dtype(int) if getattr(layer, "kind", "real") == "integer" else builder.dtype
+    try:
+        traced(builder, layer, views, shape, None, dtype)
+        is_recorded = True
+    except NotTraceableError:
+        is_recorded = False
+    assert layer.is_recorded == is_recorded
