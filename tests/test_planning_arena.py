@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +53,13 @@ def test_a_chain_needs_its_two_largest_neighbours(sizes: list[int]) -> None:
     _, total = place(chain)
     most = max(a + b for a, b in zip(sizes, [*sizes[1:], 0], strict=True))
     assert total <= 2 * most * ALIGNMENT
+
+
+@given(lifetimes, st.integers(0, 80))
+def test_sizes_may_be_as_large_as_they_like(drawn: list[Lifetime], power: int) -> None:
+    """What a plan could never be given memory for is laid out like anything else."""
+    buffers = [replace(each, size=each.size * ALIGNMENT) for each in drawn]
+    offsets, total = place(buffers)
+    factor = 2**power
+    large = [replace(each, size=each.size * factor) for each in buffers]
+    assert place(large) == ([each * factor for each in offsets], total * factor)

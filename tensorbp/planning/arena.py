@@ -39,7 +39,8 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
 
     offsets = [0] * len(lifetimes)
     # the placed buffers in order: where each begins and ends in memory, and in time
-    placed = np.zeros((4, len(lifetimes)), np.int64)
+    is_small = sum(each.size + ALIGNMENT for each in lifetimes) < 2**62
+    placed = np.zeros((4, len(lifetimes)), np.int64 if is_small else object)
     # among equals the first comes first: as few places as can be are enough for intervals so
     order = sorted(range(len(lifetimes)), key=lambda k: (-lifetimes[k].size, lifetimes[k].first))
     for count, k in enumerate(order):
