@@ -166,3 +166,26 @@ def test_sums(numbers: list[Any]) -> None:
     values = {f"x{k}": np.arange(3.0) + k for k in range(len(numbers))}
     expected = sum(n * v for n, v in zip(numbers, values.values(), strict=True))
     assert np.allclose(tb.compile(node)(values)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sizes"),
+    [
+        # the result is larger than the copy
+        ("ad,bdc->abc", {"a": 70, "b": 3, "c": 300, "d": 310}),
+        # three rows at a time are few where there could be hundreds
+        ("afe,bfg->abeg", {"a": 40, "b": 50, "e": 3, "f": 48, "g": 60}),
+    ],
+)
+def test_products_are_not_cut_into_thin_ones(spec: str, sizes: dict[str, int]) -> None:
+    words = spec.split("->")[0].split(",")
+    shapes = [[sizes[letter] for letter in word] for word in words]
+    variables = [tb.variable(f"x{k}", *shape) for k, shape in enumerate(shapes)]
+    low = lower(tb.plan(tb.einsum(spec, *variables)))
+    products = [each for each in low.instructions if isinstance(each, Matmul)]
+    assert not [each for each in low.instructions if isinstance(each, Loop)]
+    assert all(min(each.result.shape[-2:]) >= 16 for each in products)
+    random = np.random.default_rng(0)
+    arrays = [random.normal(size=shape) for shape in shapes]
+    (result,) = NumpyProgram(low)(arrays)
+    assert np.allclose(result, np.einsum(spec, *arrays, optimize=True))

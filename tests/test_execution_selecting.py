@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import tensorbp as tb
 from tensorbp.algebra import Factor, Term, letter
+from tensorbp.execution.instructions import Call
+from tensorbp.execution.lowering import lower
 from tensorbp.expression.einsum import product
 from tensorbp.expression.selection import Affine
 from tensorbp.layers.moving.labels import OneHot
@@ -138,3 +140,19 @@ def test_the_same_places_are_taken_once() -> None:
     table, words = tb.variable("table", 50, 8), tb.variable("words", 4, 6, kind="integer")
     H = tb.hessian(tb.sum(tb.sin(tb.take(table, words))), table)
     assert H.size == 50 * 8
+
+
+@given(st.lists(st.integers(-6, 5), min_size=1, max_size=5))
+def test_what_belongs_to_one_place_is_added_there_and_nowhere_else(places: list[int]) -> None:
+    x = tb.variable("x", 4, 6, 3)
+    weights = [tb.variable(f"w{k}", 4, 3) for k in range(len(places))]
+    parts = [tb.sum(x[:, place] * w) for place, w in zip(places, weights, strict=True)]
+    plan = tb.plan(tb.gradient(sum(parts[1:], parts[0]), x))
+    low = lower(plan)
+    assert not [each for each in low.instructions if isinstance(each, Call)]
+    arrays = [np.random.default_rng(k).normal(size=(4, 3)) for k in range(len(places))]
+    expected = np.zeros((4, 6, 3))
+    for place, array in zip(places, arrays, strict=True):
+        expected[:, place] += array
+    given_arrays = {each.name: arrays[int(each.name[1:])] for each in plan.inputs}
+    assert np.allclose(tb.compile(plan)(given_arrays)[0], expected)

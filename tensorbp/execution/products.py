@@ -21,6 +21,9 @@ __all__ = ["Tensor", "multiplied"]
 LARGE_MATRIX = 1 << 16
 """Products of matrices with so many multiplications are as fast one by one as they are in one."""
 
+THIN_MATRIX = 16
+"""With fewer rows or columns than this, products of matrices are far from the machine's speed."""
+
 LARGEST_COPY = 1 << 18
 """Of tensors with more numbers, copies for a product are made one slice after the other."""
 
@@ -163,7 +166,7 @@ class _Product:
         if last is not None and last in self.left.axes:
             self.left, self.right = self.right, self.left
         arrangement = self._arrangement(output)
-        if arrangement is None or self._is_cut_up(arrangement):
+        if arrangement is None or self._is_cut_up(arrangement, output):
             kinds = (self._is_shared, self._is_row, self._is_column)
             loops, rows, columns = ([a for a in output if kind(a)] for kind in kinds)
             output = loops + rows + columns
@@ -174,12 +177,19 @@ class _Product:
         self._multiply(loops, rows, columns, stored)
         return stored
 
-    def _is_cut_up(self, arrangement: tuple[list[Axis], list[Axis], list[Axis]]) -> bool:
-        """Say whether an arrangement makes many small products of what could be few."""
+    def _is_cut_up(
+        self, arrangement: tuple[list[Axis], list[Axis], list[Axis]], output: list[Axis]
+    ) -> bool:
+        """Say whether an arrangement makes many small or thin products of what could be few."""
         loops, rows, columns = arrangement
         if all(self._is_shared(axis) or self.sizes[axis] == 1 for axis in loops):
             return False
-        return self._size(rows + columns + self.summed) < LARGE_MATRIX
+        if self._size(rows + columns + self.summed) < LARGE_MATRIX:
+            return True
+        return any(
+            self._size(part) < THIN_MATRIX <= self._size([axis for axis in output if kind(axis)])
+            for part, kind in ((rows, self._is_row), (columns, self._is_column))
+        )
 
     def _is_shared(self, axis: Axis) -> bool:
         return axis in self.left.axes and axis in self.right.axes
@@ -269,8 +279,11 @@ class _Product:
         if not copied or max(each.view.size for each in copied) <= LARGEST_COPY:
             return False
         biggest = max(copied, key=lambda each: each.view.size)
+        # to add to all of the result again and again must not move more than the copy would
+        most = biggest.view.size // max(stored.view.size, 1)
+        adding = [axis for axis in inner if self.sizes[axis] <= most]
         sliced = next(
-            (a for a in [*loops, *inner] if a in biggest.axes and self.sizes[a] > 1), None
+            (a for a in [*loops, *adding] if a in biggest.axes and self.sizes[a] > 1), None
         )
         if sliced is None or self.left.view.value == self.right.view.value:
             return False

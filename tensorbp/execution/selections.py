@@ -20,6 +20,7 @@ from tensorbp.execution.straight import (
     is_straight,
     looped_axes,
     moves,
+    names_one_place,
     padding,
     rule_of,
     sliced_axes,
@@ -313,7 +314,9 @@ class Selecting:
 
     def _put(self, placing: Sequence[Applied], total: View | None) -> bool:
         straight = [
-            e for e in placing if is_straight(e) and sliced_axes(e, self.output, self.sizes)
+            e
+            for e in placing
+            if is_straight(e) and (names_one_place(e) or sliced_axes(e, self.output, self.sizes))
         ]
         loops = [a for e in straight for a in looped_axes(e, self.output, self.sizes)]
         if prod([self.sizes[axis] for axis in loops]) > MOST_SLICES:
@@ -330,10 +333,11 @@ class Selecting:
     def _add_slices(self, selections: Sequence[Applied], total: View | None) -> bool:
         """Add windows to where they belong: all that one place of each window holds at a time."""
         loops = [a for each in selections for a in looped_axes(each, self.output, self.sizes)]
-        sliced = [sliced_axes(each, self.output, self.sizes)[0] for each in selections]
+        sliced = [sliced_axes(each, self.output, self.sizes) for each in selections]
         kept_loops = [axis for axis in loops if axis in self.output]
-        rest = [axis for axis in self.axes if axis not in loops and axis not in sliced]
-        self._order([*loops, *rest, *sliced])
+        last = [axis for axes in sliced for axis in axes]
+        rest = [axis for axis in self.axes if axis not in loops and axis not in last]
+        self._order([*loops, *rest, *last])
         axes = [*kept_loops, *rest, *[a for each in selections for a in each.determined]]
         target = self._total(total, axes)
         is_added = target is not None

@@ -15,6 +15,7 @@ __all__ = [
     "is_straight",
     "looped_axes",
     "moves",
+    "names_one_place",
     "overlap",
     "padding",
     "rule_of",
@@ -27,6 +28,11 @@ def is_straight(each: Applied) -> bool:
     """Say whether the places are on a straight line that does not turn back at the ends."""
     rule = each.selection
     return isinstance(rule, Affine) and (rule.outside == "nothing" or rule.is_inside)
+
+
+def names_one_place(each: Applied) -> bool:
+    """Say whether a selection on a line names a single place, which is there."""
+    return not each.free and rule_of(each).is_inside
 
 
 def rule_of(each: Applied) -> Affine:
@@ -66,22 +72,35 @@ def looped_axes(each: Applied, output: set[Axis], sizes: Sequence[int]) -> list[
 def moves(
     selections: Sequence[Applied],
     loops: Sequence[Axis],
-    sliced: Sequence[Axis],
+    sliced: Sequence[Sequence[Axis]],
     kept: Sequence[Axis],
     rest: int,
     sizes: Sequence[int],
 ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-    """Yield, for each place in the windows, from where to where numbers are added."""
+    """Yield, for each place in the windows, from where to where numbers are added.
+
+    Args:
+        selections: the selections.
+        loops: their free axes along which there are no slices.
+        sliced: for each the axis along which there are, or nothing where it names a single place.
+        kept: those loops that the target has, too.
+        rest: how many other axes there are.
+        sizes: the size of each axis.
+    """
     strides = [dict(zip(each.free, steps(each, sizes), strict=True)) for each in selections]
     for values in product(*[range(sizes[axis]) for axis in loops]):
         at = dict(zip(loops, values, strict=True))
-        sources, targets = [], []
-        for each, stride, axis in zip(selections, strides, sliced, strict=True):
+        sources: list[slice] = []
+        targets: list[slice | int] = []
+        for each, stride, axes in zip(selections, strides, sliced, strict=True):
             rule = rule_of(each)
             base = rule.offset + sum(stride[a] * at[a] for a in each.free if a in at)
-            source, target = overlap(base, stride[axis], sizes[axis], rule.size)
-            sources.append(source)
-            targets.append(target)
+            if not axes:
+                targets.append(base)
+            for axis in axes:
+                source, target = overlap(base, stride[axis], sizes[axis], rule.size)
+                sources.append(source)
+                targets.append(target)
         if all(each.stop > each.start for each in sources):
             middle = (slice(None),) * rest
             yield (*values, *middle, *sources), (*[at[a] for a in kept], *middle, *targets)
