@@ -128,8 +128,8 @@ class Program:
     def profile(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Profile:
         """Compute the outputs in numpy, and return how long each step takes.
 
-        The program is called several times, until half a second has passed, then as often with a
-        clock between its instructions; the least time of each counts.
+        The program is called twice or more often, until half a second has passed, then again with
+        a clock between its instructions; the least time of each counts.
 
         Args:
             arrays: the inputs by name.
