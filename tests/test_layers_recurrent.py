@@ -55,7 +55,8 @@ def test_plans_grow_in_line_with_time(layer: Recurrent) -> None:
     ):
         growth = np.diff(quantity)
         assert growth[0] > 0
-        assert (growth == growth[0]).all(), quantity
+        # products are ordered together in windows, which do not end with the time steps
+        np.testing.assert_allclose(growth, growth[0], rtol=0.01)
 
 
 @growing

@@ -16,6 +16,9 @@ from tensorbp.planning.network import Network, in_sequence
 
 __all__ = ["lower_bound"]
 
+MOST_PRODUCTS = 256
+"""Of how many products it is looked up which of them may share, at most."""
+
 
 def lower_bound(
     roots: Sequence[Expression], contractions: Mapping[Expression, Contraction]
@@ -31,13 +34,15 @@ def lower_bound(
 
     Returns:
         The FLOPs, or None where some product is too large for all its orders to be tried, or has
-        factors twice, so that two of its intermediates may be one.
+        factors twice, so that two of its intermediates may be one, or where there are too many.
     """
     products: list[Term[Expression]] = []
     for cluster in expansions(roots, contractions):
         if cluster is None or any(_has_twins(each) for each in cluster):
             return None
         products += cluster
+        if len(products) > MOST_PRODUCTS:
+            return None
     total = sum(max(map(_least_flops, group)) for group in _groups(products))
     others = [node for node in topological_order(roots) if not is_product(node)]
     return total + sum((cost_of(node) for node in others), Cost()).flops

@@ -53,7 +53,9 @@ def planned_jointly(
             wanted = {
                 node for node in window if node in needed or readers.get(node, inside) - inside
             }
-            replanned = _Window(window, planned, wanted, effort)
+            # what a part of a cluster could share, the rest of it may make anyway
+            left = effort if len(window) == len(cluster) else Effort(0)
+            replanned = _Window(window, planned, wanted, left)
             if replanned.is_cheaper:
                 for node in window:
                     del planned[node]

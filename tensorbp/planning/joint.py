@@ -29,7 +29,7 @@ ROUNDS = 4
 LARGEST_PART = 4
 """Of how many factors a sub-result is that is offered for nothing, at most."""
 
-MOST_SPLITS = 4_000_000
+MOST_SPLITS = 2_000_000
 """How many splits of subsets are priced in one search for sub-results that are offered, about."""
 
 SPLITS_OF_A_PRODUCT = 2_000
@@ -63,8 +63,8 @@ _Table = dict[Key, _Made]
 class Effort:
     """What is left of the effort of a search for sub-results that could be shared but are not."""
 
-    def __init__(self) -> None:
-        self.splits = MOST_SPLITS
+    def __init__(self, splits: int = MOST_SPLITS) -> None:
+        self.splits = splits
 
     def allows(self, terms: Sequence[Term[Expression]]) -> bool:
         """Say whether products can be ordered once more, from both ends, and take note of it."""
