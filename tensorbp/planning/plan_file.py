@@ -124,6 +124,7 @@ def plan_from(document: Located, registry: Registry | None = None) -> Plan:
     compared = Baselines(_figures(baselines["forward"]), _figures(baselines["reverse"]))
     bound = document["lower_bound"]
     lower_bound = None if bound.value is None else bound.integer()
+    kept_by = tuple([each.text() for each in document["kept_by"]])
     _check_digest(document)
     reading = _Reading(inputs, registry or default_registry())
     return Plan(
@@ -135,7 +136,7 @@ def plan_from(document: Located, registry: Registry | None = None) -> Plan:
         figures,
         compared,
         lower_bound,
-        tuple([each.text() for each in document["kept_by"]]),
+        kept_by,
     )
 
 
