@@ -14,7 +14,7 @@ import numpy as np
 from tensorbp.errors import LayerError, ShapeError
 from tensorbp.expression.derivative import jvp, vjp
 from tensorbp.expression.layer import Primitive, Shape
-from tensorbp.expression.leaves import variable
+from tensorbp.expression.leaves import Variable, variable
 from tensorbp.expression.node import Expression
 from tensorbp.testing.case import Case
 from tensorbp.testing.numerical import Array
@@ -145,6 +145,14 @@ def single_precision(case: Case) -> None:
         if found.dtype != np.float32 and not are_integers:
             case.fail(f"{quantity} has dtype {found.dtype}, expected float32")
         case.require_equal(quantity, expected[quantity], found, SINGLE)
+    operator, operands = case.output.operator, case.output.operands
+    if isinstance(operator, Primitive) and all(isinstance(x.operator, Variable) for x in operands):
+        # programs write numbers of any dtype to where single ones are kept: ask the rule itself
+        given = case.arrays | rounded
+        names = [x.operator.name for x in operands if isinstance(x.operator, Variable)]
+        found = operator.forward(np, *[given[name] for name in names])
+        if found.dtype == np.float64 and case.real:
+            case.fail(f"the output has dtype {found.dtype}, expected float32")
 
 
 def _value_and_jacobians(case: Case, arrays: dict[str, Array], dtype: str) -> dict[str, Array]:
