@@ -64,9 +64,9 @@ def test_arrays_are_the_same_everywhere_and_of_the_right_type() -> None:
 
 
 def test_a_task_is_compared_and_timed() -> None:
-    single, double = compared(TASKS["tiny-mlp"], [OURS, "numpy", "backpack"], quick=True, seed=0)
+    single, double = compared(TASKS["tiny-mlp"], [OURS, "numpy"], quick=True, seed=0)
     assert (single.dtype, double.dtype, double.reference) == ("float32", "float64", "numpy")
-    ours, numpy, *rest = double.contenders[:3]
+    ours, numpy = double.contenders[:2]
     assert not double.failures
     assert ours.deviations is not None
     assert max(ours.deviations) <= 1e-11
@@ -78,7 +78,6 @@ def test_a_task_is_compared_and_timed() -> None:
     assert table.columns[-1] == "numpy / tensorbp"
     assert [row[1] for row in table.rows] == ["float32", "float64"]
     assert all(row[-1] > 0 for row in table.rows)
-    assert rest is not None
 
 
 class Answering:

@@ -15,9 +15,11 @@ __all__ = ["outputs", "prepare"]
 
 def prepare(task: Task, arrays: Arrays, backend: str = "numpy") -> Computation:
     """Return the compiled program of a task, with its arrays."""
-    program = tb.compile(outputs(task), str(arrays["x"].dtype), backend)
     taken: Callable[[Any], Any] = _LIBRARIES.get(backend, lambda array: array)
-    given = {name: taken(arrays[name]) for name in program.names}
+    # JAX is told of double precision when it takes its first array, which the program must find
+    given = {name: taken(array) for name, array in arrays.items()}
+    program = tb.compile(outputs(task), str(arrays["x"].dtype), backend)
+    given = {name: given[name] for name in program.names}
     return lambda: _finished(backend, program(given))
 
 
