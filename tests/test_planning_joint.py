@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tensorbp as tb
 from tensorbp.algebra import Factor, Term
-from tensorbp.planning.joint import ordered_jointly
+from tensorbp.planning.joint import Effort, ordered_jointly
 from tensorbp.planning.sharing import joint_flops
 
 Interval = tuple[int, int]
@@ -77,7 +77,7 @@ def test_products_of_neighbours_are_nearly_as_cheap_as_can_be(sizes: list[int], 
     wanted.sort(key=lambda each: each[1] - each[0])
     matrices = chain(sizes)
     terms = [product(matrices[i:j]) for i, j in wanted]
-    paths = ordered_jointly(terms)
+    paths = ordered_jointly(terms, Effort())
     together = joint_flops(zip(terms, paths, strict=True))
     alone = sum(joint_flops([(t, ordered_jointly([t])[0])]) for t in terms)
     assert least_flops(sizes, wanted) <= together <= alone
@@ -96,7 +96,7 @@ def test_what_only_pays_when_two_change_their_minds_is_found() -> None:
     sizes = [311, 252, 343, 104, 95, 512]
     matrices = chain(sizes)
     terms = [product(matrices[k:]) for k in range(3, -1, -1)]
-    paths = ordered_jointly(terms)
+    paths = ordered_jointly(terms, Effort())
     best = least_flops(sizes, [(k, 5) for k in range(4)])
     assert joint_flops(zip(terms, paths, strict=True)) == best
 

@@ -54,7 +54,7 @@ def planned_jointly(
                 node for node in window if node in needed or readers.get(node, inside) - inside
             }
             # what a part of a cluster could share, the rest of it may make anyway
-            left = effort if len(window) == len(cluster) else Effort(0)
+            left = effort if len(window) == len(cluster) else None
             replanned = _Window(window, planned, wanted, left)
             if replanned.is_cheaper:
                 for node in window:
@@ -161,7 +161,7 @@ class _Window:
         window: Sequence[Expression],
         contractions: Contractions,
         needed: set[Expression],
-        effort: Effort,
+        effort: Effort | None,
     ) -> None:
         self._inside = {node: _scaled_inside(contractions[node], contractions) for node in window}
         expanded: dict[Expression, Contraction] = {}

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from itertools import product as combinations
 
 from tensorbp.algebra import Axis, Term
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
+from tensorbp.planning.bits import members_of
 from tensorbp.planning.network import Network, Path
 from tensorbp.planning.paths import pairs_of_tree
 from tensorbp.planning.sharing import Key, intermediate_key
@@ -34,9 +35,6 @@ MOST_SPLITS = 2_000_000
 
 SPLITS_OF_A_PRODUCT = 2_000
 """How many splits are priced in the time that it takes to begin with a product, about."""
-
-MOST_KNOWN = 4096
-"""How many answers are remembered."""
 
 MOST_PLACES = 16
 """In how many places of a product one sub-result is looked for."""
@@ -66,9 +64,10 @@ class Effort:
     def __init__(self, splits: int = MOST_SPLITS) -> None:
         self.splits = splits
 
-    def allows(self, terms: Sequence[Term[Expression]]) -> bool:
+    def allows(self, products: Sequence[_Product]) -> bool:
         """Say whether products can be ordered once more, from both ends, and take note of it."""
-        self.splits -= sum(2 * (3 ** len(each.factors) + SPLITS_OF_A_PRODUCT) for each in terms)
+        count = sum(3 ** len(each.serials) + SPLITS_OF_A_PRODUCT for each in products)
+        self.splits -= 2 * count
         return self.splits >= 0
 
 
@@ -77,54 +76,62 @@ def ordered_jointly(terms: Sequence[Term[Expression]], effort: Effort | None = N
 
     Args:
         terms: products of two to a dozen factors, those that others contain first.
-        effort: what may be done to find sub-results that none of them would make for itself.
+        effort: what may be done to find sub-results that none of them would make for itself, and
+            that only pay if several do; by default nothing.
     """
-    effort = effort or Effort()
-    key = _pattern_of(terms)
-    paths, spent = _known.get(key, ([], effort.splits + 1))
-    if spent <= effort.splits:
-        effort.splits -= spent
-        return paths
-    before = effort.splits
-    paths = _ordered(terms, effort)
-    if effort.splits >= 0:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        _known[key] = (paths, before - effort.splits)
-    return paths
+    pattern = _Pattern(terms)
+    if effort is None:
+        return _remembered(pattern)
+    orders = _with_more_in_common(_one_after_the_other(terms), effort)
+    return orders.paths()
 
 
-_known: dict[tuple[object, ...], tuple[list[Path], int]] = {}
-"""The paths for products that a model may have many of, and the effort that they took."""
+class _Pattern:
+    """What the paths of products depend on: axes, sizes, and which values are the same.
+
+    A model may have many products alike, whose values are others.
+
+    Attributes:
+        terms: the products.
+    """
+
+    def __init__(self, terms: Sequence[Term[Expression]]) -> None:
+        self.terms = terms
+        serials = sorted({value.serial for term in terms for value in term.values})
+        rank = {serial: k for k, serial in enumerate(serials)}
+        self._key = tuple(
+            [
+                (
+                    term.pattern,
+                    term.sizes,
+                    tuple([rank[value.serial] for value in term.values]),
+                    tuple([v.operator for v in term.values if isinstance(v.operator, Selection)]),
+                )
+                for term in terms
+            ]
+        )
+        self._hash = hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Pattern) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
-def _pattern_of(terms: Sequence[Term[Expression]]) -> tuple[object, ...]:
-    """Return what the paths of products depend on: axes, sizes, and which values are the same."""
-    serials = sorted({value.serial for term in terms for value in term.values})
-    rank = {serial: k for k, serial in enumerate(serials)}
-    return tuple(
-        [
-            (
-                term.pattern,
-                term.sizes,
-                tuple([rank[value.serial] for value in term.values]),
-                tuple([v.operator for v in term.values if isinstance(v.operator, Selection)]),
-            )
-            for term in terms
-        ]
-    )
+@lru_cache(maxsize=256)
+def _remembered(pattern: _Pattern) -> list[Path]:
+    return _one_after_the_other(pattern.terms).paths()
 
 
-def _ordered(terms: Sequence[Term[Expression]], effort: Effort) -> list[Path]:
+def _one_after_the_other(terms: Sequence[Term[Expression]]) -> _Orders:
+    """Order each product at the prices that those before have left, from either end."""
     products = [_Product(term) for term in terms]
     forwards = range(len(terms))
-    best = min(
+    return min(
         (_improved(_Orders.of(products, each)) for each in (forwards, forwards[::-1])),
         key=lambda each: each.flops,
     )
-    best = _with_more_in_common(best, effort)
-    united = _united(best.tables)
-    return [each.path(united) for each in products]
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,11 @@ class _Orders:
             tables[k] = products[k].ordered(_united([*tables, offered or {}]))
         return _Orders(products, sequence, tables, _total(products, tables))
 
+    def paths(self) -> list[Path]:
+        """Return the path of each product."""
+        united = _united(self.tables)
+        return [each.path(united) for each in self.products]
+
     def again(self, k: int) -> _Orders:
         """Order one product anew, the others given."""
         others = [*self.tables[:k], {}, *self.tables[k + 1 :]]
@@ -176,7 +188,7 @@ def _with_more_in_common(orders: _Orders, effort: Effort) -> _Orders:
     for _ in range(ROUNDS):
         before = orders.flops
         for table in _in_common(orders):
-            if not effort.allows([each.term for each in orders.products]):
+            if not effort.allows(orders.products):
                 return orders
             for sequence in (orders.sequence, orders.sequence[::-1]):
                 trial = _Orders.of(orders.products, sequence, table)
@@ -249,7 +261,7 @@ class _Product:
             inside, outside = set[Axis](), set(self.network.output)
             for k, axes in enumerate(self.inputs):
                 (inside if members >> k & 1 else outside).update(axes)
-            leaves = tuple([(self.serials[k], self.places[k]) for k in _members(members)])
+            leaves = tuple([(self.serials[k], self.places[k]) for k in members_of(members)])
             kept = sorted(inside & outside)
             self._keys[members] = intermediate_key(leaves, kept, self.term, 1)[0]
         return self._keys[members]
@@ -272,7 +284,7 @@ class _Product:
         return found
 
     def _is_linked(self, members: int, k: int) -> bool:
-        return any(self.inputs[k] & self.inputs[j] for j in _members(members))
+        return any(self.inputs[k] & self.inputs[j] for j in members_of(members))
 
     def ordered(self, known: _Table, whole: int | None = None) -> _Table:
         """Return the sub-results of the cheapest order, given those that cost nothing.
@@ -292,7 +304,7 @@ class _Product:
                 made = free.get(members)
                 if made is None:
                     half = halves[members]
-                    split = tuple([bool(half >> k & 1) for k in _members(members)])
+                    split = tuple([bool(half >> k & 1) for k in members_of(members)])
                     rest = members ^ half
                     flops, _ = self._programme.price(half, rest)
                     made = _Made(split, (self.key(half), self.key(rest)), flops)
@@ -334,14 +346,6 @@ class _Product:
                 yield members
 
 
-def _members(bits: int) -> Iterator[int]:
-    """Yield the numbers in a set that is given as bits."""
-    while bits:
-        lowest = bits & -bits
-        yield lowest.bit_length() - 1
-        bits ^= lowest
-
-
 def _scattered(half: Sequence[bool], members: int) -> int:
     """Return a half of a subset as bits."""
-    return sum(1 << k for is_in, k in zip(half, _members(members), strict=True) if is_in)
+    return sum(1 << k for is_in, k in zip(half, members_of(members), strict=True) if is_in)

@@ -18,6 +18,8 @@ from math import log
 from random import Random
 from time import monotonic
 
+from tensorbp.planning.bits import members_of
+
 __all__ = [
     "EliminationGraph",
     "EliminationOrder",
@@ -107,8 +109,8 @@ class EliminationGraph:
         before, after = state[0][vertex], state[1][vertex]
         if not self.weights:
             return before.bit_count() * after.bit_count()
-        sources = sum([self.weights[each] for each in _members(before)])
-        return sources * self.weights[vertex] * sum([self.weights[k] for k in _members(after)])
+        sources = sum([self.weights[each] for each in members_of(before)])
+        return sources * self.weights[vertex] * sum([self.weights[k] for k in members_of(after)])
 
     def eliminate(self, state: State, vertex: int) -> int:
         """Eliminate a vertex, and return its multiplications."""
@@ -116,9 +118,9 @@ class EliminationGraph:
         before, after = state
         sources, targets = before[vertex], after[vertex]
         others = ~(1 << vertex)
-        for source in _members(sources):
+        for source in members_of(sources):
             after[source] = (after[source] | targets) & others
-        for target in _members(targets):
+        for target in members_of(targets):
             before[target] = (before[target] | sources) & others
         return cost
 
@@ -173,7 +175,7 @@ def markowitz(graph: EliminationGraph) -> EliminationOrder:
         order.append(vertex)
         neighbours = before[vertex] | after[vertex]
         total += graph.eliminate(state, vertex)
-        for each in _members(neighbours):
+        for each in members_of(neighbours):
             if each in left:
                 heappush(queue, (graph.price(state, each), -each))
     return EliminationOrder(tuple(order), total, "markowitz")
@@ -328,16 +330,6 @@ class _Annealing:
     def best(self, is_complete: bool) -> EliminationOrder:
         """Return the best order that was met."""
         return EliminationOrder(self.best_order, self.fewest, "annealing", is_complete=is_complete)
-
-
-def _members(bits: int) -> list[int]:
-    """Return the numbers in a set that is given as bits."""
-    members = []
-    while bits:
-        lowest = bits & -bits
-        members.append(lowest.bit_length() - 1)
-        bits ^= lowest
-    return members
 
 
 def _priced(graph: EliminationGraph, order: Sequence[int], method: str) -> EliminationOrder:
