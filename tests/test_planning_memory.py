@@ -174,12 +174,9 @@ def test_a_plan_of_a_model_counts_what_its_program_has_places_for(name: str) -> 
 @settings(max_examples=100)
 @given(cases(), questions)
 def test_no_program_has_places_for_more_than_its_plan_counts(case: Any, question: str) -> None:
-    """But for a copy of what a product reads, where layouts clash that no plan foresees."""
     program = tb.compile(QUESTIONS[question](*case))
     # what a step needs for a while may be several buffers, each of which begins at a cache line
-    lines = ALIGNMENT * len(program.plan.steps)
-    copied = max([step.bytes for step in program.plan.steps], default=0)
-    assert taken(program) <= program.plan.peak_bytes + copied + lines
+    assert taken(program) <= program.plan.peak_bytes + ALIGNMENT * len(program.plan.steps)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -41,6 +41,9 @@ __all__ = ["Lowered", "lower"]
 FARTHEST_READER = 16
 """How many steps ahead the order of a value's axes is looked for."""
 
+READERS_OF_PRODUCT = 4
+"""How many steps ahead that is looked for beyond a product of matrices."""
+
 
 @dataclass(frozen=True)
 class Lowered:
@@ -201,7 +204,10 @@ class _Lowering:
         wanted = [axis for axis in self._axes_wanted(step.result, operator) if axis in kept]
         if len(tensors) == 2:
             left, right = tensors
-            result = multiplied(self.builder, left, right, kept, wanted or None, operator.sizes)
+            is_final = step.result in self.wanted
+            result = multiplied(
+                self.builder, left, right, kept, wanted or None, operator.sizes, is_final
+            )
         else:
             result = self._summed(tensors[0], operator)
         if number != 1:
@@ -294,6 +300,10 @@ class _Lowering:
         batch = [axis for axis in axes if axis in shared and axis not in operator.summed]
         summed = [axis for axis in dict.fromkeys(shared) if axis in operator.summed]
         own = [axis for axis in axes if axis not in shared]
+        # as one side of the matrices of the result they come in the order in which that is stored
+        order = self._looked_for(step.result, READERS_OF_PRODUCT)
+        stored = [axis for k in order or () for axis in operator.output[k]]
+        own = [axis for axis in stored if axis in own] or own
         matrix = own + summed if axes[-1:] == summed[-1:] else summed + own
         return _in_order_of(mine, batch + matrix)
 

@@ -15,6 +15,7 @@ from tensorbp.algebra import Axis, letter
 from tensorbp.execution.builder import Builder
 from tensorbp.execution.instructions import Copy, EinsumCall, Loop, Matmul, Vecdot
 from tensorbp.execution.view import View
+from tensorbp.planning.memory.storage import LARGEST_COPY, SMALL_RESULT
 
 __all__ = ["Tensor", "multiplied"]
 
@@ -23,9 +24,6 @@ LARGE_MATRIX = 1 << 16
 
 THIN_MATRIX = 16
 """With fewer rows or columns than this, products of matrices are far from the machine's speed."""
-
-LARGEST_COPY = 1 << 18
-"""Of tensors with more numbers, copies for a product are made one slice after the other."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,7 @@ def multiplied(
     output: Sequence[Axis],
     wanted: Sequence[Axis] | None,
     sizes: Sequence[int],
+    is_final: bool = False,
 ) -> Tensor:
     """Return the product of two tensors, summed over the axes that are not in the output.
 
@@ -99,6 +98,7 @@ def multiplied(
         output: the axes of the result; all of them are axes of a tensor.
         wanted: the order in which they had best be stored, if that matters.
         sizes: the size of each axis.
+        is_final: whether the order matters so much that the result would be copied into it.
     """
     shared = [axis for axis in left.axes if axis in right.axes]
     summed = [axis for axis in shared if axis not in output]
@@ -110,7 +110,7 @@ def multiplied(
     batch = [axis for axis in output if axis in shared]
     if len(batch) == len(output):
         return _inner(builder, left, right, batch, summed, sizes)
-    return _Product(builder, left, right, summed, sizes).of(list(wanted or output))
+    return _Product(builder, left, right, summed, sizes).of(list(wanted or output), is_final)
 
 
 def _inner(
@@ -155,18 +155,19 @@ class _Product:
         self.builder, self.left, self.right, self.sizes = builder, left, right, sizes
         self.summed, self.may_slice = list(summed), may_slice
 
-    def of(self, output: list[Axis]) -> Tensor:
+    def of(self, output: list[Axis], is_final: bool) -> Tensor:
         """Return the product, its axes stored in an order if that costs nothing.
 
         Args:
             output: the axes of the result, as they had best be stored.
+            is_final: whether the result would be copied into that order.
         """
         # the matrices' columns come last in memory: those of the right tensor, or of the left
         last = next((a for a in reversed(output) if not self._is_shared(a)), None)
         if last is not None and last in self.left.axes:
             self.left, self.right = self.right, self.left
         arrangement = self._arrangement(output)
-        if arrangement is None or self._is_cut_up(arrangement, output):
+        if arrangement is None or self._is_cut_up(arrangement, output, is_final):
             kinds = (self._is_shared, self._is_row, self._is_column)
             loops, rows, columns = ([a for a in output if kind(a)] for kind in kinds)
             output = loops + rows + columns
@@ -178,12 +179,18 @@ class _Product:
         return stored
 
     def _is_cut_up(
-        self, arrangement: tuple[list[Axis], list[Axis], list[Axis]], output: list[Axis]
+        self,
+        arrangement: tuple[list[Axis], list[Axis], list[Axis]],
+        output: list[Axis],
+        is_final: bool,
     ) -> bool:
         """Say whether an arrangement makes many small or thin products of what could be few."""
         loops, rows, columns = arrangement
         if all(self._is_shared(axis) or self.sizes[axis] == 1 for axis in loops):
             return False
+        if is_final:
+            # a copy of all of it takes longer than many products that are not very small
+            return self._size(rows + columns) < SMALL_RESULT
         if self._size(rows + columns + self.summed) < LARGE_MATRIX:
             return True
         return any(

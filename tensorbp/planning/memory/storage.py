@@ -34,6 +34,9 @@ INTEGER_BYTES = 8
 LARGEST_COPY = 2**18
 """Operands of more numbers are copied for a product of matrices one slice after the other."""
 
+SMALL_RESULT = 256
+"""Where matrices of a result have fewer numbers, it is made in another order, and copied."""
+
 
 class Storage:
     """What the nodes of a schedule take, in bytes.
@@ -102,7 +105,7 @@ class Storage:
         if isinstance(operator, Variable):
             return 0
         if isinstance(operator, Einsum):
-            numbers = 0 if is_free(node) else _einsum_scratch(node, operator)
+            numbers = 0 if is_free(node) else _einsum_scratch(node, operator, self.is_result(node))
             return numbers * self._item_bytes
         if isinstance(operator, Add):
             return _sum_temporaries(operator) * node.size * self._item_bytes
@@ -179,7 +182,7 @@ def _sum_temporaries(operator: Add) -> int:
     return most
 
 
-def _einsum_scratch(node: Expression, operator: Einsum) -> int:
+def _einsum_scratch(node: Expression, operator: Einsum, is_result: bool) -> int:
     """Return how many numbers a contraction copies: operands, and what is still to be scaled."""
     summed = operator.summed
     is_scaled_after = operator.coefficient != 1 and (summed or len(node.operands) > 1)
@@ -198,21 +201,24 @@ def _einsum_scratch(node: Expression, operator: Einsum) -> int:
         for value, own, side in zip(node.operands, factors, alone, strict=True)
         if any(alone) and not _are_matrices(value, own, (side, both), operator.sizes)
     ]
+    rest, shared = _looped_over(output, alone)
+    matrices = prod([operator.sizes[axis] for axis in output if axis not in (*rest, *shared)])
+    if is_result and _wide(rest, operator.sizes) and matrices < SMALL_RESULT and not copies:
+        copies = node.size
     if max(copied, default=0) > LARGEST_COPY:
-        return copies + sum(copied) // _slice_count(output, alone, both, operator.sizes)
+        # or else a summed axis is looped over
+        looped = _wide([*rest, *shared], operator.sizes) or _wide(both, operator.sizes)
+        slices = min([operator.sizes[axis] for axis in looped], default=1)
+        return copies + sum(copied) // slices
     return copies + sum(copied)
 
 
-def _slice_count(
-    output: Sequence[Axis],
-    alone: Sequence[Sequence[Axis]],
-    summed: Sequence[Axis],
-    sizes: Sequence[int],
-) -> int:
-    """Return in how many slices at least large operands are copied for products of matrices.
+def _looped_over(
+    output: Sequence[Axis], alone: Sequence[Sequence[Axis]]
+) -> tuple[list[Axis], list[Axis]]:
+    """Return which axes of an output are looped over for products of matrices, and a batch.
 
-    Matrices are written where the last axes of the output stand: columns, before them rows. What
-    is left of the output is looped over, or else a summed axis is.
+    Matrices are written where the last axes of the output stand: columns, before them rows.
     """
     shared = [axis for axis in output if axis not in alone[0] and axis not in alone[1]]
     last = next((axis for axis in reversed(output) if axis not in shared), None)
@@ -221,8 +227,7 @@ def _slice_count(
     for group in (columns, shared, rows):
         while rest and rest[-1] in group:
             rest.pop()
-    looped = _wide([*rest, *shared], sizes) or _wide(summed, sizes)
-    return min([sizes[axis] for axis in looped], default=1)
+    return [axis for axis in rest if axis not in shared], shared
 
 
 def _are_matrices(
