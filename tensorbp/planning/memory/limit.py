@@ -1,15 +1,17 @@
 """Limits: a plan that needs no more memory than it may, with the fewest FLOPs that were found.
 
 What is tried: another order of the same steps, which costs nothing; another candidate of the
-search; slices of an axis, which cost the adding up of what they give; values computed again; and
-slices in which values are computed again.
+search; slices of an axis, which cost the adding up of what they give; values computed again, from
+checkpoints where the graph is a chain of stages, else as they come; and slices in which values are
+computed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from tensorbp.errors import MemoryLimitError
@@ -17,6 +19,7 @@ from tensorbp.expression.graph import topological_order
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.planning.memory.amounts import byte_text
+from tensorbp.planning.memory.checkpointing import Checkpointing
 from tensorbp.planning.memory.liveness import alive_at, bytes_needed, handed_over, peak_bytes
 from tensorbp.planning.memory.recomputing import recomputed
 from tensorbp.planning.memory.reordering import orders
@@ -43,11 +46,17 @@ FOLLOWED = 2
 ALMOST_FREE = 1.01
 """Nothing else is tried where slices keep the limit with no more than this part of the FLOPs."""
 
-LAYOUTS = 3
+LAYOUTS = 6
 """How often less is aimed at where there are gaps in the layout of what keeps a limit."""
+
+QUICKLY_TRIED = 2_000
+"""Up to so many nodes all ways of computing values again are tried, beyond until one is found."""
 
 TRIES = 8
 """How many limits are tried to find the least that can be kept."""
+
+Way = Callable[[int], "list[Expression] | None"]
+"""Takes a limit and returns a sequence in which values are computed again, or None."""
 
 
 class Candidate(Protocol):
@@ -113,10 +122,11 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
     if not found or _flops(min(found, key=_flops)) > ALMOST_FREE * first.schedule.cost.flops:
         others = [_whole(each, "another order of contraction") for each in remaining]
         found += [each for each in others if each.schedule.peak_bytes <= limit]
-        found += _computed_again(_whole(first, None), limit)
+        whole = _whole(first, None)
+        found += _computed_again(whole, _ways_of(whole), limit)
     if not found:
         for each in slices:
-            found += _computed_again(each, limit)
+            found += _computed_again(each, _ways_of(each), limit)
     if not found:
         least = min([_whole(first, None), *slices], key=lambda each: each.schedule.peak_bytes)
         raise _refusal(first, _least_limit(least), limit)
@@ -189,24 +199,26 @@ def _axes(schedule: Schedule, slicer: Slicer) -> list[Axis]:
     return [axis for _, axis in ranked[:MOST_AXES]]
 
 
-def _computed_again(kept: Kept[Found], limit: int) -> list[Kept[Found]]:
+def _computed_again(kept: Kept[Found], ways: Iterable[Way], limit: int) -> list[Kept[Found]]:
     """Return the cheapest way of keeping a limit by computing values again, if there is one."""
     schedule = kept.schedule
-    found = []
-    for order in _orders_of(kept):
-        made = _laid_out(order, schedule, limit)
+    found: list[Kept[Found]] = []
+    for way in ways:
+        made = _laid_out(way, schedule, limit)
         if made is not None:
-            again = len(made.nodes) - len(order)
+            again = len(made.nodes) - len(schedule.nodes)
             means = (*kept.means, f"{again} value{'s' * (again != 1)} computed again")
             found.append(Kept(kept.candidate, made, kept.roots, kept.origin, means))
-    return sorted(found, key=lambda each: each.schedule.cost.flops)[:1]
+            if len(schedule.nodes) > QUICKLY_TRIED:
+                break
+    return sorted(found, key=_flops)[:1]
 
 
-def _laid_out(order: Sequence[Expression], schedule: Schedule, limit: int) -> Schedule | None:
-    """Return an order with values computed again, of which the layout keeps a limit too."""
+def _laid_out(way: Way, schedule: Schedule, limit: int) -> Schedule | None:
+    """Return a schedule with values computed again, of which the layout keeps a limit too."""
     aim = limit
     for _ in range(LAYOUTS):
-        sequence = recomputed(order, schedule.storage, aim)
+        sequence = way(aim)
         if sequence is None:
             return None
         made = Schedule(schedule.roots, schedule.dtype, sequence)
@@ -217,20 +229,22 @@ def _laid_out(order: Sequence[Expression], schedule: Schedule, limit: int) -> Sc
     return None
 
 
-def _orders_of(kept: Kept[Found]) -> Iterator[Sequence[Expression]]:
-    """Yield the orders in which values may be computed again; slices stay one after the other."""
+def _ways_of(kept: Kept[Found]) -> list[Way]:
+    """Return the ways of computing values again; slices stay one after the other."""
+    schedule = kept.schedule
     if kept.origin:
-        yield kept.schedule.nodes
-    else:
-        yield from orders(kept.schedule.roots, kept.schedule.storage)
+        return [partial(recomputed, schedule.nodes, schedule.storage)]
+    tried = list(orders(schedule.roots, schedule.storage))
+    ways: list[Way] = [Checkpointing(tried, schedule.storage).sequence]
+    return ways + [partial(recomputed, each, schedule.storage) for each in tried]
 
 
 def _least_limit(kept: Kept[Found]) -> int:
     """Return the least limit that was found to be kept."""
-    low, least = 0, kept.schedule.peak_bytes
+    low, least, ways = 0, kept.schedule.peak_bytes, _ways_of(kept)
     for _ in range(TRIES):
         middle = (low + least) // 2
-        found = _computed_again(kept, middle)
+        found = _computed_again(kept, ways, middle)
         if found:
             least = found[0].schedule.peak_bytes
         else:

@@ -15,7 +15,15 @@ from tensorbp.expression.node import Expression
 from tensorbp.planning import arena
 from tensorbp.planning.memory.storage import Storage
 
-__all__ = ["alive_at", "bytes_needed", "dead_after", "handed_over", "peak_bytes", "there_always"]
+__all__ = [
+    "alive_at",
+    "bases",
+    "bytes_needed",
+    "dead_after",
+    "handed_over",
+    "peak_bytes",
+    "there_always",
+]
 
 
 def peak_bytes(sequence: Sequence[Expression], storage: Storage) -> int:
@@ -89,3 +97,11 @@ def dead_after(sequence: Sequence[Expression], storage: Storage) -> list[list[in
         if not isinstance(node.operator, Variable) and not storage.is_result(node):
             dead[end].append(place)
     return dead
+
+
+def bases(order: Sequence[Expression], storage: Storage) -> dict[Expression, Expression]:
+    """Return for each node the one whose memory its value lies in: for a view what it views."""
+    base: dict[Expression, Expression] = {}
+    for node in order:
+        base[node] = base[node.operands[0]] if node.operands and storage.is_view(node) else node
+    return base

@@ -12,7 +12,7 @@ from heapq import heapify, heappop, heappush
 
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
-from tensorbp.planning.memory.liveness import bytes_needed, peak_bytes, there_always
+from tensorbp.planning.memory.liveness import bases, bytes_needed, peak_bytes, there_always
 from tensorbp.planning.memory.storage import Storage
 
 __all__ = ["listed", "orders", "reordered"]
@@ -61,7 +61,7 @@ def listed(order: Sequence[Expression], storage: Storage, priority: Priority) ->
             they are the last to read is given back, and by their place in the order.
     """
     place = {node: k for k, node in enumerate(order)}
-    base = _bases(order, storage)
+    base = bases(order, storage)
     reads = {node: {base[each] for each in node.operands} for node in order}
     unread: dict[Expression, set[Expression]] = {node: set() for node in order}
     readers: dict[Expression, list[Expression]] = {node: [] for node in order}
@@ -97,11 +97,3 @@ def listed(order: Sequence[Expression], storage: Storage, priority: Priority) ->
             if not waiting[each]:
                 heappush(ready, (key(each), place[each]))
     return list(done)
-
-
-def _bases(order: Sequence[Expression], storage: Storage) -> dict[Expression, Expression]:
-    """Return for each node the one whose memory its value lies in."""
-    base: dict[Expression, Expression] = {}
-    for node in order:
-        base[node] = base[node.operands[0]] if node.operands and storage.is_view(node) else node
-    return base
