@@ -31,7 +31,7 @@ class Checkpointing:
         self._storage = storage
         self._base = bases(orders[0], storage)
         self._chain = Chain(orders[0], storage)
-        self._always = there_always(orders[0], storage)
+        self._always = there_always(orders[0], storage) + self._bytes(self._chain.given)
         parts = self._chain.parts
         self._forward = [each.forward for each in parts]
         self._asked = [self._asked_of(k) for k in range(len(parts))]
@@ -51,7 +51,7 @@ class Checkpointing:
         return None if visits is None else self._written(visits)
 
     def _written(self, visits: Iterable[Visit]) -> list[Expression]:
-        """Return the steps of some visits, after the inputs; results are computed once."""
+        """Return the steps of some visits, after what is given; results are computed once."""
         steps = {"forward": self._forward, "again": self._again, "backward": self._back}
         nodes = list(self._chain.given)
         results: set[Expression] = set()

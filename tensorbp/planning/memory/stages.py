@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.planning.bits import members_of
 from tensorbp.planning.memory.liveness import bases
@@ -48,7 +47,7 @@ class Chain:
         storage: what they take.
 
     Attributes:
-        given: inputs and views of them, in order, which are there always.
+        given: what is made of nothing, and views of it, in order, all of which is there always.
         parts: the stages, in order; together they have all other nodes.
     """
 
@@ -74,8 +73,8 @@ class Chain:
         self.parts = [Part(cut, forward[k], back.get(k, ())) for k, cut in enumerate(self._cuts)]
 
     def _is_given(self, node: Expression) -> bool:
-        """Say whether a node takes nothing of its own, being an input or a view of some."""
-        if isinstance(node.operator, Variable):
+        """Say whether a node is made of nothing, as inputs and masks are, or a view of such."""
+        if not node.operands:
             return True
         is_free = not self._storage.bytes_of(node) and not self._storage.is_result(node)
         return is_free and all(each in self.given for each in node.operands)
