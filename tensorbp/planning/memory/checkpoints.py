@@ -77,6 +77,8 @@ def cheapest(stages: Sequence[Stage], budget: int) -> list[Visit] | None:
 
     Takes time in the cube of the number of stages, times the slots.
     """
+    if budget < 0:
+        return None
     table = _Table(stages, budget)
     return table.visits() if table.is_possible else None
 
@@ -90,7 +92,7 @@ class _Table:
         self._stages = stages
         sizes = [each.output for each in stages] + [each.kept for each in stages]
         self._slot = max(gcd(*sizes), -(-budget // MOST_SLOTS), 1)
-        self._room = max(budget // self._slot, -1)
+        self._room, self._rest = divmod(budget, self._slot)
         count = len(stages)
         self._slots = np.arange(self._room + 1)
         self._output = [self._in_slots(each.output) for each in stages]
@@ -108,7 +110,7 @@ class _Table:
     @property
     def is_possible(self) -> bool:
         """Say whether there is room enough for the whole chain."""
-        return self._room >= 0 and bool(self._from[0][-1, -1] < float("inf"))
+        return bool(self._from[0][-1, -1] < float("inf"))
 
     def visits(self) -> list[Visit]:
         """Return what to do for the whole chain."""
@@ -149,8 +151,8 @@ class _Table:
         return self._where_it_fits(np.vstack([keep, checkpoints]), [kept, *needed])
 
     def _where_it_fits(self, flops: Any, needed: Sequence[int]) -> Any:
-        """Return FLOPs, infinite where there are fewer slots than each row needs."""
-        least = [[self._in_slots(each)] for each in needed]
+        """Return FLOPs, infinite where slots, and the rest, are fewer bytes than each row needs."""
+        least = [[self._in_slots(each - self._rest)] for each in needed]
         flops[self._slots < least] = float("inf")
         return flops
 

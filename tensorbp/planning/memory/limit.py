@@ -26,7 +26,7 @@ from tensorbp.planning.memory.reordering import orders
 from tensorbp.planning.memory.slicing import Axis, Slicer
 from tensorbp.planning.schedule import Schedule, describe
 
-__all__ = ["Candidate", "Kept", "within"]
+__all__ = ["Candidate", "Kept", "Way", "laid_out", "within"]
 
 MOST_VALUES = 16
 """Of how many values the axes are looked at, the largest first."""
@@ -204,7 +204,7 @@ def _computed_again(kept: Kept[Found], ways: Iterable[Way], limit: int) -> list[
     schedule = kept.schedule
     found: list[Kept[Found]] = []
     for way in ways:
-        made = _laid_out(way, schedule, limit)
+        made = laid_out(way, schedule, limit)
         if made is not None:
             again = len(made.nodes) - len(schedule.nodes)
             means = (*kept.means, f"{again} value{'s' * (again != 1)} computed again")
@@ -214,8 +214,14 @@ def _computed_again(kept: Kept[Found], ways: Iterable[Way], limit: int) -> list[
     return sorted(found, key=_flops)[:1]
 
 
-def _laid_out(way: Way, schedule: Schedule, limit: int) -> Schedule | None:
-    """Return a schedule with values computed again, of which the layout keeps a limit too."""
+def laid_out(way: Way, schedule: Schedule, limit: int) -> Schedule | None:
+    """Return a schedule with values computed again, of which the layout keeps a limit too.
+
+    Args:
+        way: how values are computed again.
+        schedule: each value computed once.
+        limit: the bytes that may be needed at one time, inputs, results and gaps included.
+    """
     aim = limit
     for _ in range(LAYOUTS):
         sequence = way(aim)
