@@ -93,6 +93,18 @@ def test_a_third_of_the_memory_of_a_long_chain_costs_next_to_nothing_in_slices()
     assert limited.flops <= 1.01 * whole.flops
 
 
+def test_another_order_is_tried_before_anything_that_costs() -> None:
+    h, weights = tb.variable("x", 400, 20), []
+    for k in range(24):
+        weights.append(tb.variable(f"W{k}", 20 + k, 21 + k))
+        h = tb.tanh(h @ weights[-1])
+    wanted = [tb.mean(h), *tb.gradient(tb.mean(h), weights)]
+    plain = tb.plan(wanted, order="reverse")
+    limited = tb.plan(wanted, order="reverse", memory_limit=plain.peak_bytes * 2 // 3)
+    assert limited.flops == plain.flops
+    assert limited.kept_by == ("steps reordered",)
+
+
 def test_a_plan_that_fits_is_left_as_it_is() -> None:
     wanted = chain(3, 100, tb.tanh)
     plan = tb.plan(wanted)

@@ -115,6 +115,10 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
         order = topological_order(first.schedule.roots)
         is_reordered = peak_bytes(order, first.schedule.storage) > limit
         return _whole(first, "steps reordered" if is_reordered else None)
+    reordered = Schedule(first.schedule.roots, first.schedule.dtype)
+    if reordered.peak_bytes <= limit:
+        # a plain order is left as it was derived, until memory is short
+        return replace(_whole(first, "steps reordered"), schedule=reordered)
     if handed_over(first.schedule.nodes, first.schedule.storage) > limit:
         raise _refusal(first, first.schedule.peak_bytes, limit)
     slices = _in_slices(first, limit)
