@@ -46,8 +46,11 @@ FOLLOWED = 2
 ALMOST_FREE = 1.01
 """Nothing else is tried where slices keep the limit with no more than this part of the FLOPs."""
 
-LAYOUTS = 6
+LAYOUTS = 12
 """How often less is aimed at where there are gaps in the layout of what keeps a limit."""
+
+LESS = 50
+"""Each time less is aimed at by one such part of the limit at most: other gaps may be smaller."""
 
 QUICKLY_TRIED = 2_000
 """Up to so many nodes all ways of computing values again are tried, beyond until one is found."""
@@ -235,7 +238,7 @@ def laid_out(way: Way, schedule: Schedule, limit: int) -> Schedule | None:
         if made.peak_bytes <= limit:
             return made
         # gaps between values take what is missing
-        aim -= made.peak_bytes - limit
+        aim -= min(made.peak_bytes - limit, limit // LESS + 1)
     return None
 
 

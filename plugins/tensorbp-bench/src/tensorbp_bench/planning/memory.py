@@ -85,19 +85,20 @@ def _deep(depth: int) -> Table:
             "checkpoints": [Checkpointing(tried, schedule.storage).sequence],
             "giving up values": [partial(recomputed, each, schedule.storage) for each in tried],
         }
-        limits = [int(fraction * free.peak_bytes) for fraction in DEEP_FRACTIONS]
+        limits = [int(fraction * schedule.peak_bytes) for fraction in DEEP_FRACTIONS]
         anyhow = [_planned(outputs, limit, free.flops) for limit in limits]
-        rows.append((name, "any means", free.peak_bytes / 2**20, *anyhow))
+        rows.append((name, "any means", schedule.peak_bytes / 2**20, *anyhow))
         for means, each in ways.items():
             cells = [_recomputing(each, schedule, limit) for limit in limits]
-            rows.append((name, means, free.peak_bytes / 2**20, *cells))
+            rows.append((name, means, schedule.peak_bytes / 2**20, *cells))
     return Table(
         "Deep networks: FLOPs under a limit of memory, over those without one",
         ("gradients of", "kept by", "peak MiB", *[f"limit {each}" for each in DEEP_FRACTIONS]),
         tuple(rows),
-        "Any means: what a plan with that limit takes, slices of the batch as a rule. Below, no "
-        "slices: the best checkpoints of a chain of stages, and the heuristic that gives up one "
-        "value after the other, which is for all other graphs.",
+        "Limits are parts of the peak of the best order of steps. Any means: what a plan with that "
+        "limit takes, slices of the batch as a rule. Below, no slices: the best checkpoints of a "
+        "chain of stages, and the heuristic that gives up one value after the other, whatever the "
+        "graph; a plan takes the cheaper.",
     )
 
 
@@ -122,9 +123,9 @@ def _residual_gradients(depth: int, batch: int) -> list[tb.Expression]:
 
 
 def _schedule(outputs: Sequence[Any]) -> Schedule:
-    """Return what a plan without a limit computes."""
+    """Return what a plan without a limit computes, in the order that needs the least memory."""
     query = Query(outputs, "float64", {}, default_registry().path_finders)
-    return Search(query, 0, None).best()[0].schedule
+    return Schedule(Search(query, 0, None).best()[0].schedule.roots, "float64")
 
 
 def _planned(outputs: Sequence[Any], limit: int, free: int) -> Cell:
