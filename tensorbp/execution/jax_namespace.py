@@ -7,6 +7,8 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from tensorbp.execution.functional.geometry import Geometry
+
 __all__ = ["JaxNamespace"]
 
 Array = Any
@@ -56,53 +58,36 @@ class JaxNamespace:
         pads = [(0, 0, 0)] * (part.ndim - 1) + [(start, end, step - 1)]
         return total + self._jax.lax.pad(part, part.dtype.type(0), pads)
 
-    def convolution(
-        self,
-        x: Array,
-        w: Array,
-        strides: Sequence[int],
-        dilations: Sequence[int],
-        pads: Sequence[tuple[int, int]],
-        groups: int,
-    ) -> Array:
+    def convolution(self, x: Array, w: Array, geometry: Geometry) -> Array:
         """Return a convolution."""
+        pads = geometry.overhangs(x.shape[2:], w.shape[2:], geometry.lengths)
         # what is cut off is cut off beforehand: compilers of convolutions expect zeros to be added
         ends = [n + min(0, high) for n, (_, high) in zip(x.shape[2:], pads, strict=True)]
         x = x[(..., *[slice(max(0, -low), end) for (low, _), end in zip(pads, ends, strict=True)])]
         zeros = [(max(0, low), max(0, high)) for low, high in pads]
         return self._jax.lax.conv_general_dilated(
-            x, w, strides, zeros, rhs_dilation=dilations, feature_group_count=groups
+            *(x, w, geometry.strides, zeros),
+            rhs_dilation=geometry.dilations,
+            feature_group_count=geometry.groups,
         )
 
-    def convolution_transposed(
-        self,
-        x: Array,
-        w: Array,
-        strides: Sequence[int],
-        dilations: Sequence[int],
-        offsets: Sequence[int],
-        lengths: Sequence[int],
-        groups: int,
-    ) -> Array:
+    def convolution_transposed(self, x: Array, w: Array, geometry: Geometry) -> Array:
         """Return a convolution of x, spread out among zeros, with the kernel turned around."""
-        pads, kept = [], []
-        for t, k, s, d, offset, n in zip(
-            x.shape[2:], w.shape[2:], strides, dilations, offsets, lengths, strict=True
-        ):
-            low = offset + d * (k - 1)
-            high = n - offset - s * (t - 1) - 1
-            pads.append((max(0, low), max(0, high)))
-            kept.append(slice(max(0, -low), max(0, -low) + n))
+        kernel, lengths = w.shape[2:], geometry.lengths
+        reach = [d * (k - 1) for d, k in zip(geometry.dilations, kernel, strict=True)]
+        ends = geometry.overhangs(lengths, kernel, x.shape[2:])
+        pads = [(r - low, r - high) for r, (low, high) in zip(reach, ends, strict=True)]
+        cut = [max(0, -low) for low, _ in pads]
         y = self._jax.lax.conv_general_dilated(
             x,
             self._numpy.flip(w, range(2, w.ndim)),
-            [1] * len(strides),
-            pads,
-            lhs_dilation=strides,
-            rhs_dilation=dilations,
-            feature_group_count=groups,
+            [1] * len(pads),
+            [(max(0, low), max(0, high)) for low, high in pads],
+            lhs_dilation=geometry.strides,
+            rhs_dilation=geometry.dilations,
+            feature_group_count=geometry.groups,
         )
-        return y[(..., *kept)]
+        return y[(..., *[slice(first, first + n) for first, n in zip(cut, lengths, strict=True)])]
 
     def put(self, rows: Array, places: Array, size: int) -> Array:
         """Return sums of the rows of each place."""

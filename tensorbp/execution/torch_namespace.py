@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from tensorbp.execution.functional.geometry import Geometry
+
 __all__ = ["TorchNamespace"]
 
 Array = Any
@@ -146,23 +148,16 @@ class TorchNamespace:
         total[..., start:stop:step].add_(part)
         return total
 
-    def convolution(
-        self,
-        x: Array,
-        w: Array,
-        strides: Sequence[int],
-        dilations: Sequence[int],
-        pads: Sequence[tuple[int, int]],
-        groups: int,
-    ) -> Array:
+    def convolution(self, x: Array, w: Array, geometry: Geometry) -> Array:
         """Return a convolution, as the gradient of one where its kernel is larger than its result.
 
         Σ x[b, c, s t + d k] w[o, c, k] is what a convolution with stride d and dilation s has as
         the gradient of its kernel, t, for the cotangent w.
         """
-        x, padding, counts = self._padded(x, w, strides, dilations, pads)
+        strides, dilations, groups = geometry.strides, geometry.dilations, geometry.groups
+        x, padding = self._padded(x, w, geometry)
         rank = len(strides)
-        if prod(w.shape[2:]) <= prod(counts):
+        if prod(w.shape[2:]) <= prod(geometry.lengths):
             convolve = (self.conv1d, self.conv2d, self.conv3d)[rank - 1]
             return convolve(x, w, None, strides, padding, dilations, groups)
         batch, features, outputs = x.shape[0], w.shape[1], w.shape[0] // groups
@@ -172,63 +167,43 @@ class TorchNamespace:
         _, y, _ = self.ops.aten.convolution_backward(
             w.reshape(features, groups * outputs, *kernel),
             x.reshape(features, groups * batch, *space),
-            x.new_empty((1,)).expand(groups * outputs, batch, *counts),
+            x.new_empty((1,)).expand(groups * outputs, batch, *geometry.lengths),
             *(None, dilations, padding, strides, False, [0] * rank, groups),
             [False, True, False],
         )
         return y.transpose(0, 1)
 
-    def _padded(
-        self,
-        x: Array,
-        w: Array,
-        strides: Sequence[int],
-        dilations: Sequence[int],
-        pads: Sequence[tuple[int, int]],
-    ) -> tuple[Array, list[int], list[int]]:
-        """Return x padded where it takes more than zeros alike on both ends, these, and counts."""
-        counts, fits = [], True
-        for n, k, s, d, (low, high) in zip(
-            x.shape[2:], w.shape[2:], strides, dilations, pads, strict=True
+    def _padded(self, x: Array, w: Array, geometry: Geometry) -> tuple[Array, list[int]]:
+        """Return x, padded where it takes more than zeros alike on both ends, and these."""
+        pads = geometry.overhangs(x.shape[2:], w.shape[2:], geometry.lengths)
+        # zeros beyond the end that make up no window, and no further place of a kernel
+        if all(
+            low >= 0 and 0 <= low - high < min(s, d)
+            for s, d, (low, high) in zip(geometry.strides, geometry.dilations, pads, strict=True)
         ):
-            spare = n + low + high - d * (k - 1) - 1
-            counts.append(spare // s + 1)
-            # zeros beyond the end that make up no window, and no further place of a kernel
-            fits = fits and low >= 0 and 0 <= low - high < min(s, d)
-        if fits:
-            return x, [low for low, _ in pads], counts
-        return self.pad(x, [(0, 0), (0, 0), *pads]), [0] * len(pads), counts
+            return x, [low for low, _ in pads]
+        return self.pad(x, [(0, 0), (0, 0), *pads]), [0] * len(pads)
 
-    def convolution_transposed(
-        self,
-        x: Array,
-        w: Array,
-        strides: Sequence[int],
-        dilations: Sequence[int],
-        offsets: Sequence[int],
-        lengths: Sequence[int],
-        groups: int,
-    ) -> Array:
+    def convolution_transposed(self, x: Array, w: Array, geometry: Geometry) -> Array:
         """Return a transposed convolution."""
+        strides, dilations, groups = geometry.strides, geometry.dilations, geometry.groups
         rank = len(strides)
         kernel, outputs, features = w.shape[2:], w.shape[0] // groups, w.shape[1]
         w = w.reshape(groups, outputs, features, *kernel).transpose(1, 2)
         w = w.reshape(groups * features, outputs, *kernel)
         convolve = (self.conv_transpose1d, self.conv_transpose2d, self.conv_transpose3d)[rank - 1]
-        none, pads, ends, fits = [0] * rank, [], [], True
-        for t, k, s, d, offset, n in zip(
-            x.shape[2:], kernel, strides, dilations, offsets, lengths, strict=True
+        ends = geometry.overhangs(geometry.lengths, kernel, x.shape[2:])
+        # torch cuts both ends off alike, and may then put a little back at the second
+        back = [low - high for low, high in ends]
+        if all(
+            low >= 0 and 0 <= more < max(s, d)
+            for (low, _), more, s, d in zip(ends, back, strides, dilations, strict=True)
         ):
-            high = n - offset - s * (t - 1) - d * (k - 1) - 1
-            pads.append((offset, high))
-            # torch cuts both ends off alike, and may then put a little back at the second
-            ends.append(high - offset)
-            fits = fits and offset <= 0 <= high - offset < max(s, d)
-        if fits:
-            cut = [-offset for offset in offsets]
-            return convolve(x, w, None, strides, cut, ends, groups, dilations)
+            cut = [low for low, _ in ends]
+            return convolve(x, w, None, strides, cut, back, groups, dilations)
+        none = [0] * rank
         y = convolve(x, w, None, strides, none, none, groups, dilations)
-        return self.pad(y, [(0, 0), (0, 0), *pads])
+        return self.pad(y, [(0, 0), (0, 0), *[(-low, -high) for low, high in ends]])
 
     def put(self, rows: Array, places: Array, size: int) -> Array:
         """Return sums of the rows of each place."""

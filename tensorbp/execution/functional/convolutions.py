@@ -12,6 +12,7 @@ from math import prod
 
 from tensorbp.algebra import Axis, Dimension
 from tensorbp.execution.functional.einsums import Array, Function, finishing, opening
+from tensorbp.execution.functional.geometry import Geometry
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.straight import is_straight, rule_of, steps
 from tensorbp.expression.einsum import Einsum
@@ -89,11 +90,9 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
     space, kernel = [[place] for place in places], [[line.kernel] for line in lines]
     x_blocks = [roles.batch, roles.groups + roles.features, *space]
     w_blocks = [roles.groups + roles.outputs, roles.features, *kernel]
-    pads = [(-line.offset, _reach(line, sizes) - sizes[line.place] + line.offset) for line in lines]
     present = [*roles.batch, *roles.groups, *roles.outputs, *(line.window for line in lines)]
     shape = tuple([sizes[axis] for axis in present])
-    strides, dilations = [line.stride for line in lines], [line.step for line in lines]
-    groups = prod([sizes[axis] for axis in roles.groups])
+    geometry = _geometry(lines, [line.window for line in lines], roles, sizes)
 
     def on(xp: Namespace) -> Function:
         _, open_x = opening(windows.factor, windows.sizes, xp)
@@ -102,7 +101,7 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
         finish = finishing(product.output, product.sizes, product.coefficient, present, xp)
 
         def convolve(x: Array, w: Array) -> Array:
-            y = xp.convolution(as_x(open_x(x)), as_w(open_w(w)), strides, dilations, pads, groups)
+            y = xp.convolution(as_x(open_x(x)), as_w(open_w(w)), geometry)
             return finish(y.reshape(shape))
 
         return convolve
@@ -153,9 +152,7 @@ def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | No
     present = [*roles.batch, *roles.groups, *roles.outputs, *places]
     shape = tuple([sizes[axis] for axis in present])
     number = product.coefficient * scatter.coefficient
-    strides, dilations = [line.stride for line in lines], [line.step for line in lines]
-    offsets, lengths = [line.offset for line in lines], [sizes[place] for place in places]
-    groups = prod([sizes[axis] for axis in roles.groups])
+    geometry = _geometry(lines, places, roles, sizes)
     is_swapped = x_axes is two
 
     def on(xp: Namespace) -> Function:
@@ -166,7 +163,7 @@ def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | No
         def convolve(a: Array, b: Array) -> Array:
             a, b = opened[0](a), opened[1](b)
             x, w = (as_x(b), as_w(a)) if is_swapped else (as_x(a), as_w(b))
-            y = xp.convolution_transposed(x, w, strides, dilations, offsets, lengths, groups)
+            y = xp.convolution_transposed(x, w, geometry)
             return finish(y.reshape(shape))
 
         return convolve
@@ -229,7 +226,14 @@ def _blocks(
     return lambda array: xp.transpose(array, order).reshape(shape)
 
 
-def _reach(line: _Line, sizes: Mapping[Axis, int]) -> int:
-    """Return from the first place of a line to the last, both counted."""
-    kernel, windows = sizes[line.kernel] - 1, sizes[line.window] - 1
-    return line.step * kernel + line.stride * windows + 1
+def _geometry(
+    lines: Sequence[_Line], result: Sequence[Axis], roles: _Roles, sizes: Mapping[Axis, int]
+) -> Geometry:
+    """Return where windows lie, and how long the result is along its axes of space."""
+    return Geometry(
+        [line.stride for line in lines],
+        [line.step for line in lines],
+        [line.offset for line in lines],
+        [sizes[axis] for axis in result],
+        prod([sizes[axis] for axis in roles.groups]),
+    )

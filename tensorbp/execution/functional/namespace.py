@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from tensorbp.execution.functional.geometry import Geometry
+
 __all__ = ["Namespace"]
 
 Array = Any
@@ -41,39 +43,24 @@ class Namespace(Protocol):
         The total is not used any more and may be written into.
         """
 
-    def convolution(
-        self,
-        x: Array,
-        w: Array,
-        strides: Sequence[int],
-        dilations: Sequence[int],
-        pads: Sequence[tuple[int, int]],
-        groups: int,
-    ) -> Array:
-        """Return y[b, go, t...] = Σ x[b, gc, stride · t + dilation · k - low...] w[go, c, k...].
+    def convolution(self, x: Array, w: Array, geometry: Geometry) -> Array:
+        """Return y[b, go, t...] = Σ x[b, gc, offset + stride · t + dilation · k...] w[go, c, k...].
 
         Args:
-            x: of shape (batch, groups · features, *space).
+            x: of shape (batch, groups · features, *space); there are zeros around it.
             w: of shape (groups · outputs, features, *kernel).
-            strides: for each axis of space, from window to window.
-            dilations: from one place of a window to the next.
-            pads: how many zeros stand before and after each axis; if negative, what is cut off.
-            groups: the number of groups.
+            geometry: where the windows t lie.
         """
 
-    def convolution_transposed(
-        self,
-        x: Array,
-        w: Array,
-        strides: Sequence[int],
-        dilations: Sequence[int],
-        offsets: Sequence[int],
-        lengths: Sequence[int],
-        groups: int,
-    ) -> Array:
+    def convolution_transposed(self, x: Array, w: Array, geometry: Geometry) -> Array:
         """Return y[b, go, i...], the sum of all x[b, gc, t...] w[go, c, k...] that belong to i.
 
         They belong to i = offset + stride · t + dilation · k from 0 to length - 1.
+
+        Args:
+            x: of shape (batch, groups · features, *windows).
+            w: of shape (groups · outputs, features, *kernel).
+            geometry: where the windows t lie.
         """
 
     def put(self, rows: Array, places: Array, size: int) -> Array:
