@@ -1,9 +1,12 @@
-"""What all tests share: how many examples a law is tried on, and that no plan is kept on disk."""
+"""What tests share: how many examples a law is tried on, no plans kept on disk, a small model."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
+from command_line import SMALL
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -16,3 +19,11 @@ settings.register_profile(
 settings.load_profile("laws")
 
 os.environ["TENSORBP_CACHE"] = ""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """Write a small model, `SMALL`, and return where."""
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return str(path)

@@ -18,13 +18,6 @@ from tensorbp.registry import build_registry, hookimpl
 from tensorbp.report.plan_summary import cost_sentence, sentence, why
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> str:
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return str(path)
-
-
 def planned(*arguments: str) -> Any:
     outcome = invoke("plan", *arguments, "--json")
     assert (outcome.code, outcome.err) == (0, "")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import SMALL, invoke, process
+from finder_plugin import registry_with
 
 import tensorbp as tb
 from tensorbp.cli import plan_cache
@@ -16,7 +17,7 @@ from tensorbp.cli.options import Derivative
 from tensorbp.cli.plan_cache import ENVIRONMENT_VARIABLE
 from tensorbp.cli.plan_cache import planned as find
 from tensorbp.cli.query import ask
-from tensorbp.registry import build_registry, default_registry, hookimpl
+from tensorbp.registry import default_registry
 
 
 @pytest.fixture
@@ -24,13 +25,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder))
     return folder
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> str:
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return str(path)
 
 
 @pytest.fixture
@@ -102,19 +96,12 @@ def test_other_code_makes_another_plan(
     assert len(made) == len(kept(cache)) == 2
 
 
-class Silent:
-    @staticmethod
-    @hookimpl
-    def tensorbp_register_path_finders(register: Any) -> None:
-        register("silent", lambda *arguments: None)
-
-
 def test_with_a_plugin_whose_code_is_not_known_nothing_is_kept(
     cache: Path, small: str, made: list[Any]
 ) -> None:
     model = tb.load(small)
     query = ask(model, Derivative.GRADIENT, None, None)
-    for registry in (default_registry(), build_registry(Silent(), entry_points=False)):
+    for registry in (default_registry(), registry_with(lambda *arguments: None, "silent")):
         for _ in range(2):
             find(model, query, registry, dtype="float64", order=None)
     assert (len(made), len(kept(cache))) == (3, 1)

@@ -19,13 +19,6 @@ AGAIN = "make another with 'tensorbp plan MODEL -o FILE'"
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> str:
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return str(path)
-
-
-@pytest.fixture
 def kept(small: str, tmp_path: Path) -> str:
     path = str(tmp_path / "plan.json")
     assert invoke("plan", small, "-o", path).code == 0

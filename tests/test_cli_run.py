@@ -20,13 +20,6 @@ from tensorbp.registry import default_registry
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> str:
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return str(path)
-
-
-@pytest.fixture
 def data(tmp_path: Path) -> str:
     random = np.random.default_rng(5)
     path = tmp_path / "data.npz"

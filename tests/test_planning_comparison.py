@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import types
-from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import SMALL, invoke
+from command_line import invoke
+from finder_plugin import registry_with
 
 import tensorbp as tb
 from tensorbp.planning import comparison as module
 from tensorbp.planning import finders, planner
 from tensorbp.planning.comparison import OPT_EINSUM_FINDERS, Compared
-from tensorbp.registry import build_registry, hookimpl
+from tensorbp.registry import build_registry
 from tensorbp.report.comparison_text import comparison_report
 from tensorbp.report.console import plain_text
 
@@ -92,14 +91,10 @@ def test_finders_of_plugins_fail_by_themselves(monkeypatch: pytest.MonkeyPatch) 
     def broken(*arguments: Any) -> Any:
         raise OSError("no\ndisk")
 
-    plugin = types.ModuleType("tensorbp_x")
-    plugin.tensorbp_register_path_finders = hookimpl(  # type: ignore[attr-defined]
-        specname="tensorbp_register_path_finders"
-    )(lambda register: register("broken", broken))
-    registry = build_registry(plugin, entry_points=False)
+    registry = registry_with(broken, "broken")
     monkeypatch.setattr(module, "default_registry", lambda: registry)
     comparison = tb.compare(residual_gradient())
-    failed = entry(comparison, "broken", "tensorbp_x")
+    failed = entry(comparison, "broken", "tensorbp_broken")
     assert (failed.figures, failed.note) == (None, "failed: OSError: no disk")
     assert entry(comparison, "greedy", "opt_einsum").figures
 
@@ -119,13 +114,6 @@ def test_the_table_has_a_row_for_each_entry() -> None:
     assert "1 ×" in lines[1]
     (row,) = [line for line in lines if "optimal" in line]
     assert row.endswith("not tried: an einsum has 14 factors, more than 7")
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> str:
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return str(path)
 
 
 def test_the_command_shows_the_table(small: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
 import opt_einsum
 import pytest
+from finder_plugin import registry_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_zoo import least_flops, networks, paths_of, tree
@@ -21,7 +21,6 @@ from tensorbp.planning.network import Network, in_sequence
 from tensorbp.planning.paths import pairs_of_tree
 from tensorbp.planning.programmes import SUBSET_LIMIT, subset
 from tensorbp.planning.subsets import SubsetProgramme
-from tensorbp.registry import build_registry, hookimpl
 
 
 @settings(max_examples=40)
@@ -141,11 +140,7 @@ def test_the_plugin_of_a_finder_that_fails_is_named(monkeypatch: pytest.MonkeyPa
     def broken(*arguments: Any) -> Any:
         raise OSError("no disk")
 
-    plugin = types.ModuleType("tensorbp_slow")
-    plugin.tensorbp_register_path_finders = hookimpl(  # type: ignore[attr-defined]
-        specname="tensorbp_register_path_finders"
-    )(lambda register: register("slow", broken))
-    registry = build_registry(plugin, entry_points=False)
+    registry = registry_with(broken, "slow")
     monkeypatch.setattr(finders, "default_registry", lambda: registry)
     with pytest.warns(PluginWarning, match="'slow' of plugin 'tensorbp_slow' gave no path"):
         assert best_path(CHAIN, ((0, 1), (3, 2)), {"slow": registry.path_finders["slow"]})
