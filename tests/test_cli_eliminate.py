@@ -48,7 +48,8 @@ def test_vertices_in_any_order(tmp_path: Path) -> None:
 
 
 FAULTS: dict[str, tuple[Any, str]] = {
-    "no JSON": ('{"g": ', "line 1, column 7: this is no JSON: Expecting value"),
+    "no JSON": ('{"g": ', "it is no JSON: line 1, column 7: Expecting value"),
+    "no number": ('{"g": NaN}', "it is no JSON: NaN is no number of JSON"),
     "a list": ([1], "must hold a JSON object of graphs by name"),
     "notes alone": ({"about": "x"}, "holds no graph; expected an object with the keys inputs,"),
     "a number": ({"g": 3}, "graph 'g' must be an object with the keys inputs, predecessors, out"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tensorbp.cli.failures import CommandError
-from tensorbp.errors import suggestion
+from tensorbp.errors import PlanError, suggestion
+from tensorbp.planning.located import json_from
 from tensorbp.planning.vertex_elimination import EliminationGraph
 
 __all__ = ["NamedGraph", "read_graphs"]
@@ -50,21 +50,14 @@ def read_graphs(path: str) -> list[NamedGraph]:
     Raises:
         CommandError: the file cannot be read, or something in it is no graph.
     """
-    document = _document(path)
-    if not isinstance(document, dict):
-        raise CommandError(f"'{path}' must hold a JSON object of graphs by name")
-    graphs = {name: each for name, each in document.items() if not isinstance(each, str)}
-    if not graphs:
-        raise CommandError(
-            f"'{path}' holds no graph; expected an object with the keys {', '.join(KEYS)}"
-        )
+    content = _content(path)
     try:
-        return [_graph(name, each) for name, each in graphs.items()]
-    except CommandError as error:
+        return [_graph(name, each) for name, each in _graphs(json_from(content)).items()]
+    except (CommandError, PlanError) as error:
         raise CommandError(f"'{path}': {error}") from None
 
 
-def _document(path: str) -> Any:
+def _content(path: str) -> bytes:
     try:
         if path == STANDARD_INPUT:
             content = sys.stdin.buffer.read(LARGEST_FILE + 1)
@@ -75,14 +68,17 @@ def _document(path: str) -> Any:
         raise CommandError(f"cannot read '{path}': {error.strerror or error}") from None
     if len(content) > LARGEST_FILE:
         raise CommandError(f"'{path}' is larger than {LARGEST_FILE // 2**20} MiB")
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise CommandError(
-            f"'{path}', line {error.lineno}, column {error.colno}: this is no JSON: {error.msg}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise CommandError(f"'{path}' is no JSON text: {error}") from None
+    return content
+
+
+def _graphs(document: Any) -> dict[str, Any]:
+    """Return what a document holds beside notes."""
+    if not isinstance(document, dict):
+        raise CommandError("it must hold a JSON object of graphs by name")
+    graphs = {name: each for name, each in document.items() if not isinstance(each, str)}
+    if not graphs:
+        raise CommandError(f"it holds no graph; expected an object with the keys {', '.join(KEYS)}")
+    return graphs
 
 
 def _graph(name: str, given: Any) -> NamedGraph:

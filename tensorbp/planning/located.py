@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +13,7 @@ from typing import Any, NoReturn, cast
 from tensorbp.algebra import Dimension, Number
 from tensorbp.errors import PlanError
 
-__all__ = ["Located", "number_text"]
+__all__ = ["Located", "json_from", "number_text"]
 
 MOST_DIGITS = 1000
 """Integers with more digits are taken for damage: Python would not print a product of them."""
@@ -30,6 +31,26 @@ def number_text(number: Number) -> int | float | str:
     if isinstance(number, Fraction) or not isfinite(number):
         return str(number)
     return number
+
+
+def json_from(content: str | bytes) -> Any:
+    """Return the value that a JSON text says.
+
+    Raises:
+        PlanError: it is no JSON.
+    """
+    try:
+        return json.loads(content, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise PlanError(
+            f"it is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise PlanError(f"it is no JSON: {error}") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,16 @@ anything made of what it says.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Any, cast
 
 from tensorbp.algebra import Block, Pattern, Shape, Space, Term
 from tensorbp.errors import PlanError
 from tensorbp.expression.leaves import Kind, variable
 from tensorbp.expression.node import Expression, Operator
-from tensorbp.planning.located import Located
+from tensorbp.planning.located import Located, json_from
 from tensorbp.planning.operators import (
     check_axes,
     check_dimensions,
@@ -85,23 +84,11 @@ def parsed(content: str | bytes) -> Located:
     Raises:
         PlanError: it is no JSON, or not that of a plan of this version.
     """
-    try:
-        text = content.decode() if isinstance(content, bytes) else content
-        document = Located(json.loads(text, parse_constant=_no_constant))
-    except json.JSONDecodeError as error:
-        raise PlanError(
-            f"it is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise PlanError(f"it is no JSON: {error}") from None
+    document = Located(json_from(content))
     schema = document["schema"].text()
     if schema != SCHEMA:
         raise PlanError(f"schema: expected '{SCHEMA}', found '{schema}'; {AGAIN}")
     return document
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def plan_from(document: Located, registry: Registry | None = None) -> Plan:
