@@ -79,6 +79,8 @@ def cheapest(stages: Sequence[Stage], budget: int) -> list[Visit] | None:
     """
     if budget < 0:
         return None
+    if not stages:
+        return []
     table = _Table(stages, budget)
     return table.visits() if table.is_possible else None
 

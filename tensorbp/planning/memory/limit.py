@@ -1,14 +1,14 @@
 """Limits: a plan that needs no more memory than it may, with the fewest FLOPs that were found.
 
-What is tried: another order of the same steps, which costs nothing; another candidate of the
-search; slices of an axis, which cost the adding up of what they give; values computed again, from
-checkpoints where the graph is a chain of stages, else as they come; and slices in which values are
+What is tried: another order of the same steps, which costs nothing; slices of an axis, which cost
+the adding up of what they give; values computed again, from checkpoints where the graph is a chain
+of stages, else as they come; another candidate of the search; and slices in which values are
 computed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -46,13 +46,16 @@ FOLLOWED = 2
 ALMOST_FREE = 1.01
 """Nothing else is tried where slices keep the limit with no more than this part of the FLOPs."""
 
+DEAR = 1.5
+"""Other orders of contraction are worked out, which takes long, where all else costs more."""
+
 LAYOUTS = 12
 """How often less is aimed at where there are gaps in the layout of what keeps a limit."""
 
 LESS = 50
 """Each time less is aimed at by one such part of the limit at most: other gaps may be smaller."""
 
-QUICKLY_TRIED = 2_000
+QUICKLY_TRIED = 1_000
 """Up to so many nodes all ways of computing values again are tried, beyond until one is found."""
 
 TRIES = 8
@@ -126,11 +129,12 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
         raise _refusal(first, first.schedule.peak_bytes, limit)
     slices = _in_slices(first, limit)
     found = [each for each in slices if each.schedule.peak_bytes <= limit]
-    if not found or _flops(min(found, key=_flops)) > ALMOST_FREE * first.schedule.cost.flops:
-        others = [_whole(each, "another order of contraction") for each in remaining]
-        found += [each for each in others if each.schedule.peak_bytes <= limit]
+    if not _is_cheap(found, ALMOST_FREE):
         whole = _whole(first, None)
         found += _computed_again(whole, _ways_of(whole), limit)
+    if not _is_cheap(found, DEAR):
+        others = [_whole(each, "another order of contraction") for each in remaining]
+        found += [each for each in others if each.schedule.peak_bytes <= limit]
     if not found:
         for each in slices:
             found += _computed_again(each, _ways_of(each), limit)
@@ -139,6 +143,11 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
         raise _refusal(first, _least_limit(least), limit)
     best = min(found, key=_flops)
     return replace(best, means=(*best.means, _extra(best)))
+
+
+def _is_cheap(found: Sequence[Kept[Found]], factor: float) -> bool:
+    """Say whether something was found that costs no more than so many times the FLOPs."""
+    return any(_flops(each) <= factor * each.candidate.schedule.cost.flops for each in found)
 
 
 def _extra(kept: Kept[Found]) -> str:
