@@ -24,6 +24,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="A benchmark; may be given several times."),
+]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", metavar="NAME", help="A task; may be given several times."),
+]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option("--peer", metavar="NAME", help="A library; may be given several times."),
+]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Small cases, to see that everything works; no figures.")
 ]
@@ -41,10 +53,7 @@ Page = Annotated[
 @reported
 def planning(
     context: typer.Context,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="NAME", help="A benchmark; may be given several times."),
-    ] = None,
+    only: Only = None,
     quick: Quick = False,
     seed: Seed = 0,
     json_file: JsonFile = None,
@@ -64,14 +73,8 @@ def planning(
 @reported
 def speed(
     context: typer.Context,
-    task: Annotated[
-        list[str] | None,
-        typer.Option("--task", metavar="NAME", help="A task; may be given several times."),
-    ] = None,
-    peer: Annotated[
-        list[str] | None,
-        typer.Option("--peer", metavar="NAME", help="A library; may be given several times."),
-    ] = None,
+    task: Tasks = None,
+    peer: Peers = None,
     quick: Quick = False,
     seed: Seed = 0,
     json_file: JsonFile = None,

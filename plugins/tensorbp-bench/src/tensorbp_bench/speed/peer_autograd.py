@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import autograd.numpy as np
@@ -10,11 +10,10 @@ from autograd import grad, hessian, jacobian, value_and_grad
 
 from tensorbp_bench.speed import functions_autograd
 from tensorbp_bench.speed.peers import Computation, Unsupported
+from tensorbp_bench.speed.questions import Parameters, Questions
 from tensorbp_bench.speed.tasks import Arrays, Task
 
 __all__ = ["prepare"]
-
-Parameters = dict[str, Any]
 
 
 def prepare(task: Task, arrays: Arrays) -> Computation:
@@ -25,71 +24,35 @@ def prepare(task: Task, arrays: Arrays) -> Computation:
     """
     if task.model in ("lenet", "basic block"):
         raise Unsupported("autograd has no convolution of several channels with padding")
-    questions = _Questions(task, arrays)
-    functions: dict[str, Callable[[], list[Any]]] = {
-        "gradient": questions.gradient,
-        "input jacobian": questions.input_jacobian,
-        "per-sample gradients": questions.per_sample,
-        "gram": questions.gram,
-        "norms": questions.norms,
-        "second moment": questions.second_moment,
-        "hessian": questions.hessian,
-    }
-    if task.question not in functions or task.mode == "forward":
+    if task.question == "gauss-newton diagonal" or task.mode == "forward":
         raise Unsupported("autograd has neither vmap nor a usable forward mode for it")
-    return functions[task.question]
+    questions = _Questions(task, functions_autograd)
+    parameters = {name: arrays[name] for name in questions.names}
+    return partial(questions.answer(), parameters, arrays["x"], arrays["target"])
 
 
-class _Questions:
-    def __init__(self, task: Task, arrays: Arrays) -> None:
-        self.task = task
-        self.parameters = {name: arrays[name] for name in task.definition.parameters(task.sizes)}
-        self.x, self.target = arrays["x"], arrays["target"]
-
-    def output(self, parameters: Parameters, x: Any) -> Any:
-        return self.task.definition.output(functions_autograd, parameters, x, self.task.sizes)
-
-    def losses(self, parameters: Parameters, x: Any, target: Any) -> Any:
-        output = self.output(parameters, x)
-        return self.task.definition.losses_of(functions_autograd, output, target)
-
-    def gradient(self) -> list[Any]:
+class _Questions(Questions):
+    def gradient(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
         def loss(parameters: Parameters) -> Any:
-            return np.mean(self.losses(parameters, self.x, self.target))
+            return np.mean(self.losses(parameters, x, target))
 
-        value, gradient = value_and_grad(loss)(self.parameters)
-        return [value, *gradient.values()]
+        value, gradient = value_and_grad(loss)(parameters)
+        return [value, *self.listed(gradient)]
 
-    def input_jacobian(self) -> list[Any]:
-        def output_of_one(x: Any) -> Any:
-            return self.output(self.parameters, x[None])[0]
+    def input_jacobian(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
+        del target
+        of_one = jacobian(self.output_of_one, argnum=1)
+        return [np.stack([of_one(parameters, each) for each in x])]
 
-        return [np.stack([jacobian(output_of_one)(x) for x in self.x])]
+    def per_sample_gradients(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
+        of_one = grad(self.loss_of_one)
+        gradients = [of_one(parameters, *sample) for sample in zip(x, target, strict=True)]
+        return [np.stack([each[name] for each in gradients]) for name in self.names]
 
-    def per_sample(self) -> list[Any]:
-        def loss_of_one(parameters: Parameters, x: Any, target: Any) -> Any:
-            return self.losses(parameters, x[None], target[None])[0]
-
-        gradients = [
-            grad(loss_of_one)(self.parameters, x, target)
-            for x, target in zip(self.x, self.target, strict=True)
-        ]
-        return [np.stack([each[name] for each in gradients]) for name in self.parameters]
-
-    def gram(self) -> list[Any]:
-        flat = [g.reshape(len(self.x), -1) for g in self.per_sample()]
-        return [sum(g @ g.T for g in flat)]
-
-    def norms(self) -> list[Any]:
-        return [sum((g * g).reshape(len(self.x), -1).sum(1) for g in self.per_sample())]
-
-    def second_moment(self) -> list[Any]:
-        return [(g * g).sum(0) for g in self.per_sample()]
-
-    def hessian(self) -> list[Any]:
-        first = next(iter(self.parameters))
+    def hessian(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
+        first = self.names[0]
 
         def loss(value: Any) -> Any:
-            return np.sum(self.losses({**self.parameters, first: value}, self.x, self.target))
+            return np.sum(self.losses(parameters | {first: value}, x, target))
 
-        return [hessian(loss)(self.parameters[first])]
+        return [hessian(loss)(parameters[first])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,94 +10,51 @@ from torch.func import grad, hessian, jacfwd, jacrev, vmap
 
 from tensorbp_bench.speed import functions_torch
 from tensorbp_bench.speed.peers import Computation
+from tensorbp_bench.speed.questions import Parameters, Questions
 from tensorbp_bench.speed.tasks import Arrays, Task
 
 __all__ = ["prepare"]
 
-Parameters = dict[str, Any]
-
 
 def prepare(task: Task, arrays: Arrays) -> Computation:
     """Return the task in eager mode, with its arrays."""
-    return _Questions(task, arrays).function()
+    questions = _Questions(task, functions_torch)
+    parameters = {name: torch.from_numpy(arrays[name]) for name in questions.names}
+    if task.question == "gradient":
+        for each in parameters.values():
+            each.requires_grad_()
+    x, target = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["target"])
+    return partial(questions.answer(), parameters, x, target)
 
 
-class _Questions:
-    def __init__(self, task: Task, arrays: Arrays) -> None:
-        self.task = task
-        names = task.definition.parameters(task.sizes)
-        self.parameters = {name: torch.from_numpy(arrays[name]) for name in names}
-        self.x, self.target = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["target"])
-        if task.question == "gradient":
-            for each in self.parameters.values():
-                each.requires_grad_()
+class _Questions(Questions):
+    def gradient(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
+        loss = self.losses(parameters, x, target).mean()
+        return [loss.detach(), *torch.autograd.grad(loss, self.listed(parameters))]
 
-    def function(self) -> Callable[[], list[Any]]:
-        """Return the function that answers the question."""
-        return {
-            "gradient": self.gradient,
-            "input jacobian": self.input_jacobian,
-            "per-sample gradients": self.per_sample,
-            "gram": self.gram,
-            "norms": self.norms,
-            "second moment": self.second_moment,
-            "gauss-newton diagonal": self.gauss_newton,
-            "hessian": self.hessian,
-        }[self.task.question]
-
-    def output(self, parameters: Parameters, x: Any) -> Any:
-        return self.task.definition.output(functions_torch, parameters, x, self.task.sizes)
-
-    def losses(self, parameters: Parameters, x: Any, target: Any) -> Any:
-        output = self.output(parameters, x)
-        return self.task.definition.losses_of(functions_torch, output, target)
-
-    def loss_of_one(self, parameters: Parameters, x: Any, target: Any) -> Any:
-        return self.losses(parameters, x[None], target[None])[0]
-
-    def output_of_one(self, parameters: Parameters, x: Any) -> Any:
-        return self.output(parameters, x[None])[0]
-
-    def gradient(self) -> list[Any]:
-        loss = self.losses(self.parameters, self.x, self.target).mean()
-        return [loss.detach(), *torch.autograd.grad(loss, list(self.parameters.values()))]
-
-    def input_jacobian(self) -> list[Any]:
+    def input_jacobian(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
+        del target
         derivative = jacfwd if self.task.mode == "forward" else jacrev
         jacobian = derivative(self.output_of_one, argnums=1)
-        return [vmap(jacobian, in_dims=(None, 0))(self.parameters, self.x)]
+        return [vmap(jacobian, in_dims=(None, 0))(parameters, x)]
 
-    def per_sample(self) -> list[Any]:
+    def per_sample_gradients(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
         gradients = vmap(grad(self.loss_of_one), in_dims=(None, 0, 0))
-        return list(gradients(self.parameters, self.x, self.target).values())
+        return self.listed(gradients(parameters, x, target))
 
-    def gram(self) -> list[Any]:
-        return [sum(g.flatten(1) @ g.flatten(1).T for g in self.per_sample())]
-
-    def norms(self) -> list[Any]:
-        return [sum((g * g).flatten(1).sum(1) for g in self.per_sample())]
-
-    def second_moment(self) -> list[Any]:
-        return [(g * g).sum(0) for g in self.per_sample()]
-
-    def gauss_newton(self) -> list[Any]:
+    def gauss_newton_diagonal(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
         def of_one(x: Any, target: Any) -> Any:
-            def loss(output: Any) -> Any:
-                return self.task.definition.losses_of(functions_torch, output[None], target[None])[
-                    0
-                ]
-
-            H = hessian(loss)(self.output_of_one(self.parameters, x))
-            J = jacrev(self.output_of_one)(self.parameters, x)
+            H = hessian(self.loss_of_output)(self.output_of_one(parameters, x), target)
+            J = jacrev(self.output_of_one)(parameters, x)
             return {n: torch.einsum("c...,cd,d...->...", j, H, j) for n, j in J.items()}
 
-        diagonals = vmap(of_one)(self.x, self.target)
-        return [each.sum(0) for each in diagonals.values()]
+        diagonals = vmap(of_one)(x, target)
+        return [each.sum(0) for each in self.listed(diagonals)]
 
-    def hessian(self) -> list[Any]:
-        first = next(iter(self.parameters))
+    def hessian(self, parameters: Parameters, x: Any, target: Any) -> list[Any]:
+        first = self.names[0]
 
         def loss(value: Any) -> Any:
-            return self.losses(self.parameters | {first: value}, self.x, self.target).sum()
+            return self.losses(parameters | {first: value}, x, target).sum()
 
-        return [hessian(loss)(self.parameters[first])]
+        return [hessian(loss)(parameters[first])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tensorbp_bench.speed.models import MODELS, Model, Sizes
@@ -64,8 +64,7 @@ class Task:
 
     def quick(self) -> Task:
         """Return the same task on small arrays."""
-        sizes = {**self.sizes, **self.small}
-        return Task(self.name, self.title, self.model, self.question, sizes, {}, self.mode)
+        return replace(self, sizes={**self.sizes, **self.small}, small={})
 
     @property
     def definition(self) -> Model:
@@ -96,23 +95,45 @@ class Task:
 
 def _multilayer(
     name: str,
-    title: str,
+    what: str,
     question: Question,
     widths: tuple[int, ...],
     batch: int,
     mode: Mode = "reverse",
+    detail: str = "",
 ) -> Task:
+    """Return a task on a tanh network; its title ends with a detail, or else with the batch."""
     small = tuple([max(2, min(width, 5 + k)) for k, width in enumerate(widths[:2] + widths[-2:])])
-    sizes = {"widths": widths, "batch": batch}
+    is_even = len(set(widths)) == 1
+    shape = f"{len(widths) - 1} × {widths[0]}" if is_even else "-".join(map(str, widths))
     return Task(
-        name, title, "multilayer", question, sizes, {"widths": small, "batch": min(batch, 3)}, mode
+        name,
+        f"{what}, {shape}, {detail or f'batch {batch}'}",
+        "multilayer",
+        question,
+        {"widths": widths, "batch": batch},
+        {"widths": small, "batch": min(batch, 3)},
+        mode,
     )
 
 
+def _input_jacobian(name: str, widths: tuple[int, ...], mode: Mode) -> Task:
+    """Return the Jacobian of one sample, and the mode that peers are in."""
+    best = "forward" if widths[0] < widths[-1] else "reverse"
+    peers = f"peers in {mode} mode{'' if mode == best else ', the wrong one'}"
+    return _multilayer(
+        f"{name}-{mode}", "input Jacobian", "input jacobian", widths, 1, mode, detail=peers
+    )
+
+
+CLASSIFIER = (784, 512, 512, 10)
+WIDENING = (10, 1000, 1000, 1000)
+NARROWING = (1000, 5000, 1000, 10)
+
 _ALL = [
-    _multilayer("mlp", "gradient, 784-512-512-10, batch 128", "gradient", (784, 512, 512, 10), 128),
-    _multilayer("deep-mlp", "gradient, 32 × 256, batch 64", "gradient", (256,) * 33, 64),
-    _multilayer("tiny-mlp", "gradient, 10 × 8, batch 4", "gradient", (8,) * 11, 4),
+    _multilayer("mlp", "gradient", "gradient", CLASSIFIER, 128),
+    _multilayer("deep-mlp", "gradient", "gradient", (256,) * 33, 64),
+    _multilayer("tiny-mlp", "gradient", "gradient", (8,) * 11, 4),
     Task(
         "residual",
         "gradient, 8 residual blocks 256-512-256 with layer norm, batch 64",
@@ -131,41 +152,15 @@ _ALL = [
     ),
     _multilayer(
         "bottleneck",
-        "input Jacobian of each sample, 512-512-4-512-512, batch 32",
+        "input Jacobian of each sample",
         "input jacobian",
         (512, 512, 4, 512, 512),
         32,
     ),
-    _multilayer(
-        "widening-reverse",
-        "input Jacobian, 10-1000-1000-1000, peers in reverse mode, the wrong one",
-        "input jacobian",
-        (10, 1000, 1000, 1000),
-        1,
-    ),
-    _multilayer(
-        "widening-forward",
-        "input Jacobian, 10-1000-1000-1000, peers in forward mode",
-        "input jacobian",
-        (10, 1000, 1000, 1000),
-        1,
-        "forward",
-    ),
-    _multilayer(
-        "narrowing-forward",
-        "input Jacobian, 1000-5000-1000-10, peers in forward mode, the wrong one",
-        "input jacobian",
-        (1000, 5000, 1000, 10),
-        1,
-        "forward",
-    ),
-    _multilayer(
-        "narrowing-reverse",
-        "input Jacobian, 1000-5000-1000-10, peers in reverse mode",
-        "input jacobian",
-        (1000, 5000, 1000, 10),
-        1,
-    ),
+    _input_jacobian("widening", WIDENING, "reverse"),
+    _input_jacobian("widening", WIDENING, "forward"),
+    _input_jacobian("narrowing", NARROWING, "forward"),
+    _input_jacobian("narrowing", NARROWING, "reverse"),
     Task(
         "factorisation",
         "dense Hessian of matrix factorisation, 300 × 300 of rank 5",
@@ -174,41 +169,15 @@ _ALL = [
         {"rows": 300, "columns": 300, "rank": 5},
         {"rows": 4, "columns": 6, "rank": 2},
     ),
+    _multilayer("gram", "Gram matrix of per-sample gradients", "gram", CLASSIFIER, 64),
     _multilayer(
-        "gram",
-        "Gram matrix of per-sample gradients, 784-512-512-10, batch 64",
-        "gram",
-        (784, 512, 512, 10),
-        64,
+        "second-moment", "second moment of per-sample gradients", "second moment", CLASSIFIER, 64
     ),
     _multilayer(
-        "second-moment",
-        "second moment of per-sample gradients, 784-512-512-10, batch 64",
-        "second moment",
-        (784, 512, 512, 10),
-        64,
+        "gauss-newton", "diagonal of Gauss-Newton", "gauss-newton diagonal", (256, 256, 256, 10), 32
     ),
-    _multilayer(
-        "gauss-newton",
-        "diagonal of Gauss-Newton, 256-256-256-10, batch 32",
-        "gauss-newton diagonal",
-        (256, 256, 256, 10),
-        32,
-    ),
-    _multilayer(
-        "per-sample",
-        "per-sample gradients, 784-512-512-10, batch 64",
-        "per-sample gradients",
-        (784, 512, 512, 10),
-        64,
-    ),
-    _multilayer(
-        "norms",
-        "squared norms of per-sample gradients, 784-512-512-10, batch 64",
-        "norms",
-        (784, 512, 512, 10),
-        64,
-    ),
+    _multilayer("per-sample", "per-sample gradients", "per-sample gradients", CLASSIFIER, 64),
+    _multilayer("norms", "squared norms of per-sample gradients", "norms", CLASSIFIER, 64),
     Task(
         "lenet",
         "gradient, LeNet-5, batch 64",
