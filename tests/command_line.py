@@ -70,6 +70,13 @@ def invoke(*arguments: str, stdin: str | bytes | None = None) -> Outcome:
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
+def complaint(*arguments: str, stdin: str | bytes | None = None) -> str:
+    """Return what a command says about input that it refuses, with exit code 2 and no output."""
+    outcome = invoke(*arguments, stdin=stdin)
+    assert (outcome.code, outcome.out) == (2, "")
+    return outcome.err
+
+
 def process(
     *arguments: str, paths: tuple[Path, ...] = (), stdin: bytes = b"", **environment: str
 ) -> Outcome:

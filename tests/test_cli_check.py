@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import DIGITS, HUGE, KINKED, SMALL, WITHOUT_PARAMETERS, invoke
+from command_line import DIGITS, HUGE, KINKED, SMALL, WITHOUT_PARAMETERS, complaint, invoke
 
 import tensorbp as tb
 from tensorbp.registry import build_registry, hookimpl
@@ -99,9 +99,8 @@ def test_problems_are_the_answer(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_no_answer() -> None:
-    outcome = invoke("check", "absent.yaml")
-    assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err == "error: cannot read 'absent.yaml': No such file or directory\n"
+    said = "error: cannot read 'absent.yaml': No such file or directory\n"
+    assert complaint("check", "absent.yaml") == said
 
 
 @pytest.mark.usefixtures("lies")

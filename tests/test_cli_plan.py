@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from command_line import DIGITS, HUGE, SMALL, WITHOUT_PARAMETERS, invoke
+from command_line import DIGITS, HUGE, SMALL, WITHOUT_PARAMETERS, complaint, invoke
 
 import tensorbp as tb
 from tensorbp.cli import inputs
@@ -22,12 +22,6 @@ def planned(*arguments: str) -> Any:
     outcome = invoke("plan", *arguments, "--json")
     assert (outcome.code, outcome.err) == (0, "")
     return json.loads(outcome.out)
-
-
-def complaint(*arguments: str, stdin: str | bytes | None = None) -> str:
-    outcome = invoke(*arguments, stdin=stdin)
-    assert (outcome.code, outcome.out) == (2, "")
-    return outcome.err
 
 
 def test_the_gradient_of_the_loss_is_planned_with_its_value(small: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import DIGITS, SMALL, invoke
+from command_line import DIGITS, SMALL, complaint, invoke
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,12 +30,6 @@ def numbers(*arguments: str) -> Any:
     assert (outcome.code, outcome.err) == (0, "")
     found = json.loads(outcome.out)
     return {name: value for name, value in found.items() if "seconds" not in name}
-
-
-def complaint(*arguments: str) -> str:
-    outcome = invoke("run", *arguments)
-    assert (outcome.code, outcome.out) == (2, "")
-    return outcome.err
 
 
 def rewritten(path: str, **entries: Any) -> None:
@@ -101,7 +95,7 @@ def test_a_kept_plan_computes_what_is_planned_anew(
 def test_options_that_contradict_the_plan_are_refused(
     small: str, kept: str, options: tuple[str, ...], said: str
 ) -> None:
-    message = complaint(small, "--plan", kept, *options)
+    message = complaint("run", small, "--plan", kept, *options)
     assert message.startswith(f"error: {said.replace('P', kept)}")
     assert message.endswith(f"; leave out the option, or {AGAIN}\n")
 
@@ -126,7 +120,7 @@ def test_a_plan_of_another_model_is_refused(
     if "unit:" in text:
         text = text.replace("units: units", "units: unit")
     Path(small).write_text(text)
-    assert complaint(small, "--plan", kept) == (
+    assert complaint("run", small, "--plan", kept) == (
         f"error: '{kept}' is a plan of another model ({difference}); {AGAIN}\n"
     )
 
@@ -134,7 +128,7 @@ def test_a_plan_of_another_model_is_refused(
 def test_data_of_another_size_is_refused(small: str, kept: str, tmp_path: Path) -> None:
     data = str(tmp_path / "data.npz")
     np.savez(data, x=np.ones((7, 3)), label=np.zeros(7, int))
-    assert complaint(small, "--plan", kept, "--data", data) == (
+    assert complaint("run", small, "--plan", kept, "--data", data) == (
         f"error: '{kept}' is a plan of another model (dims batch=4, features=3, units=5, "
         f"classes=2, not batch=7, features=3, units=5, classes=2); {AGAIN}\n"
     )
@@ -149,13 +143,13 @@ def test_the_default_size_of_a_dimension_may_have_changed(small: str, kept: str)
 
 def test_plans_of_other_versions_are_refused(small: str, kept: str) -> None:
     rewritten(kept, tensorbp="0.7.3")
-    assert complaint(small, "--plan", kept) == (
+    assert complaint("run", small, "--plan", kept) == (
         f"error: '{kept}': it was made with tensorbp 0.7.3, this is {tb.__version__}; {AGAIN}\n"
     )
     rewritten(kept, tensorbp=f"{tb.__version__}.post1")
     assert numbers(small, "--plan", kept)
     rewritten(kept, plugins={"tensorbp-knots": "1.2"})
-    assert complaint(small, "--plan", kept) == (
+    assert complaint("run", small, "--plan", kept) == (
         f"error: '{kept}': it was made with plugin 'tensorbp-knots' 1.2, which is not installed; "
         "install it\n"
     )
@@ -163,21 +157,21 @@ def test_plans_of_other_versions_are_refused(small: str, kept: str) -> None:
 
 def test_files_that_are_no_plans_of_a_model(small: str, kept: str, tmp_path: Path) -> None:
     absent = str(tmp_path / "absent.json")
-    assert complaint(small, "--plan", absent) == (
+    assert complaint("run", small, "--plan", absent) == (
         f"error: cannot read '{absent}': No such file or directory\n"
     )
-    assert complaint(small, "--plan", small) == (
+    assert complaint("run", small, "--plan", small) == (
         f"error: '{small}': it is no JSON: line 2, column 1: Expecting value\n"
     )
     Path(kept).write_text(tb.read_plan(kept).to_json())
-    assert complaint(small, "--plan", kept) == (
+    assert complaint("run", small, "--plan", kept) == (
         f"error: '{kept}' does not say of which model it is a plan; {AGAIN}\n"
     )
 
 
 def test_a_plan_that_computes_something_else_than_it_says_is_refused(small: str, kept: str) -> None:
     rewritten(kept, of="value", wrt=[], at="logits")
-    assert complaint(small, "--plan", kept) == (
+    assert complaint("run", small, "--plan", kept) == (
         f"error: '{kept}' computes something else than it says; {AGAIN}\n"
     )
 

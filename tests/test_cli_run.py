@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import DIGITS, KINKED, SMALL, WITHOUT_PARAMETERS, invoke
+from command_line import DIGITS, KINKED, SMALL, WITHOUT_PARAMETERS, complaint, invoke
 
 import tensorbp as tb
 from tensorbp.cli import memory
@@ -31,12 +31,6 @@ def run(*arguments: str, stdin: str | None = None) -> Any:
     outcome = invoke("run", *arguments, "--json", stdin=stdin)
     assert (outcome.code, outcome.err) == (0, ""), outcome.err
     return json.loads(outcome.out)
-
-
-def complaint(*arguments: str, stdin: str | None = None) -> str:
-    outcome = invoke("run", *arguments, stdin=stdin)
-    assert (outcome.code, outcome.out) == (2, "")
-    return outcome.err
 
 
 def expected(small: str, data: str, seed: int = 0) -> tuple[float, tb.Parameters]:
@@ -208,29 +202,29 @@ def archive(path: Path, **members: bytes) -> str:
 def test_files_of_data_are_read_with_suspicion(small: str, tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     absent = str(tmp_path / "absent.npz")
-    assert complaint(small, "--data", absent) == (
+    assert complaint("run", small, "--data", absent) == (
         f"error: cannot read '{absent}': No such file or directory\n"
     )
     path.write_text("x,y\n1,2\n")
-    assert complaint(small, "--data", str(path)) == (
+    assert complaint("run", small, "--data", str(path)) == (
         f"error: '{path}' is no .npz archive: File is not a zip file\n"
     )
     np.savez(path, x=np.ones((6, 3)), lable=np.zeros(6, int))
-    assert complaint(small, "--data", str(path)) == (
+    assert complaint("run", small, "--data", str(path)) == (
         f"error: '{path}': the model has no input 'lable'; did you mean 'label'?\n"
     )
     np.savez(path, x=np.array([[object()]]))
-    assert complaint(small, "--data", str(path)) == (
+    assert complaint("run", small, "--data", str(path)) == (
         f"error: '{path}': array 'x' has dtype object, expected real numbers or integers\n"
     )
     archive(path, x=header((10**9, 10**9)) + bytes(100))
-    assert complaint(small, "--data", str(path)) == (
+    assert complaint("run", small, "--data", str(path)) == (
         f"error: '{path}': array 'x' promises 8000000000000000000 bytes of numbers, but has 100\n"
     )
     archive(path, x=b"\x93NUMPY\x01\x00nonsense")
-    assert complaint(small, "--data", str(path)).startswith(f"error: '{path}' is damaged: ")
+    assert complaint("run", small, "--data", str(path)).startswith(f"error: '{path}' is damaged: ")
     archive(path, x=b"")
-    assert complaint(small, "--data", str(path)).startswith(f"error: '{path}' is damaged: ")
+    assert complaint("run", small, "--data", str(path)).startswith(f"error: '{path}' is damaged: ")
 
 
 def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(
@@ -239,7 +233,7 @@ def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(
     path = tmp_path / "data.npz"
     archive(path, x=header((2**17, 3)) + bytes(2**17 * 24))
     monkeypatch.setattr("tensorbp.cli.input_file.memory_bytes", lambda: 2**20)
-    assert complaint(small, "--data", str(path)) == (
+    assert complaint("run", small, "--data", str(path)) == (
         f"error: '{path}': it holds 3 MiB of arrays, this machine has 1 MiB\n"
     )
 
@@ -262,7 +256,7 @@ def test_arrays_that_do_not_fit(
     np.savez(path, **arrays)
     theta = str(tmp_path / "theta.npz")
     tb.load(small).initialize().save(theta)
-    error = complaint(small, "--data", str(path), "--parameters", theta)
+    error = complaint("run", small, "--data", str(path), "--parameters", theta)
     if message == "parameters":
         assert error == (
             f"error: '{theta}' does not fit the model: 'dense.W' has shape (4, 5) on the left, "
@@ -275,16 +269,16 @@ def test_arrays_that_do_not_fit(
 def test_parameters_that_do_not_fit(small: str, tmp_path: Path) -> None:
     path = tmp_path / "theta.npz"
     absent = str(tmp_path / "absent.npz")
-    assert complaint(small, "--parameters", absent) == (
+    assert complaint("run", small, "--parameters", absent) == (
         f"error: cannot read '{absent}': No such file or directory\n"
     )
     np.savez(path, a=np.ones(3))
-    assert complaint(small, "--parameters", str(path)) == (
+    assert complaint("run", small, "--parameters", str(path)) == (
         f"error: '{path}' does not fit the model: 'dense.W' is only on the left "
         "(left: the model, right: the file)\n"
     )
     path.write_bytes(b"PK")
-    assert "is no readable .npz archive" in complaint(small, "--parameters", str(path))
+    assert "is no readable .npz archive" in complaint("run", small, "--parameters", str(path))
 
 
 def test_nothing_is_allocated_of_what_does_not_fit_into_memory(
@@ -332,7 +326,7 @@ def test_a_map_that_is_too_large_when_written_out_is_not_written(
     output = tmp_path / "out.npz"
     arguments = ("--of", "jacobian", "--at", "dense", "--wrt", "x", "--dim", "batch=100")
     assert invoke("run", small, *arguments).code == 0
-    assert complaint(small, *arguments, "-o", str(output)) == (
+    assert complaint("run", small, *arguments, "-o", str(output)) == (
         "error: the jacobian, written out, needs 1.14 MiB, this machine has 1 MiB; choose smaller "
         "dimensions with --dim, or --dtype float32\n"
     )
@@ -346,7 +340,7 @@ def test_numbers_that_are_not_finite_are_valid_json(small: str, tmp_path: Path) 
 
 
 def test_a_folder_is_no_output(small: str, tmp_path: Path) -> None:
-    assert complaint(small, "-o", str(tmp_path)) == (
+    assert complaint("run", small, "-o", str(tmp_path)) == (
         f"error: cannot write '{tmp_path}': it is a folder\n"
     )
 

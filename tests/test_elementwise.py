@@ -13,9 +13,9 @@ import pytest
 import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
+from layer_values import evaluate
 
 from tensorbp.errors import LayerError, ShapeError
-from tensorbp.execution import compile
 from tensorbp.expression import stable
 from tensorbp.expression.activation import (
     Elu,
@@ -122,11 +122,6 @@ def diagonal_derivative(y: Expression, x: Expression) -> Expression:
     derivative = jacobian(y, x).diagonal()
     assert isinstance(derivative, Expression)
     return derivative
-
-
-def evaluate(y: Expression, dtype: str = "float64", /, **arrays: Any) -> Any:
-    program = compile([y], dtype)
-    return program({name: arrays[name] for name in program.names})[0]
 
 
 @every_rule

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from layer_values import evaluate
 
 from tensorbp.errors import LayerError
 from tensorbp.execution import compile
@@ -51,11 +52,6 @@ jax.config.update("jax_enable_x64", True)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(3, 5, 4))
 EXAMPLES = [example for layer in LAYERS for example in layer.examples()]
-
-
-def evaluate(y: Expression, dtype: str = "float64", /, **arrays: Any) -> Any:
-    program = compile([y], dtype)
-    return program({name: arrays[name] for name in program.names})[0]
 
 
 def applied(layer: Layer, **arrays: Any) -> Any:

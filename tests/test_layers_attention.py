@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layer_values import applied, evaluate
 
 import tensorbp as tb
 from tensorbp.errors import LayerError
@@ -35,24 +36,6 @@ from tensorbp.layers.tables import Table
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(5)
-
-
-def evaluate(y: tb.Expression, dtype: str = "float64", /, **arrays: Any) -> Any:
-    program = tb.compile([y], dtype)
-    return program({name: arrays[name] for name in program.names})[0]
-
-
-def operands(layer: Layer, *shapes: Shape) -> dict[str, tb.Expression]:
-    names = [each.name for each in layer.inputs]
-    inputs = {n: tb.variable(n, *shape) for n, shape in zip(names, shapes, strict=True)}
-    parameters = layer.parameters(*shapes).items()
-    return inputs | {name: tb.variable(name, *each.shape) for name, each in parameters}
-
-
-def applied(layer: Layer, *shapes: Shape) -> tb.Expression:
-    named = operands(layer, *shapes)
-    inputs = [named.pop(each.name) for each in layer.inputs]
-    return layer(*inputs, **named)
 
 
 # ----- masks -----
@@ -203,13 +186,10 @@ def test_odd_features_have_a_sine_more() -> None:
 
 
 def test_the_jacobian_of_an_adapter_stays_factored() -> None:
-    layer = LoraLinear(200, 2, bias=False)
-    named = operands(layer, (64, 100))
-    x = named.pop("x")
-    J = tb.jacobian(layer(x, **named), x)
-    assert J.size == 100 * 200
-    loss = tb.sum(layer(x, **named) ** 2)
-    plan = tb.plan(tb.gradient(loss, [named["A"], named["B"]]))
+    case = Case(LoraLinear(200, 2, bias=False), ((64, 100),))
+    y, x, A, B = case.output, *[case.operands[name] for name in ("x", "A", "B")]
+    assert tb.jacobian(y, x).size == 100 * 200
+    plan = tb.plan(tb.gradient(tb.sum(y**2), [A, B]))
     dense = 2 * 64 * 100 * 200
     assert plan.flops < 2.2 * dense
 
@@ -238,10 +218,10 @@ def test_an_adapter_starts_at_zero() -> None:
     ids=["attention", "grouped", "gpt", "decoder", "experts"],
 )
 def test_a_gradient_costs_three_times_the_value(layer: Layer, shapes: tuple[Shape, ...]) -> None:
-    named = operands(layer, *shapes)
-    inputs = {each.name: named.pop(each.name) for each in layer.inputs}
-    loss = tb.mean(layer(*inputs.values(), **named) ** 2)
-    value, gradient = tb.plan(loss), tb.plan([loss, *tb.gradient(loss, named)])
+    case = Case(layer, shapes)
+    parameters = [x for name, x in case.operands.items() if name not in case.inputs]
+    loss = tb.mean(case.output**2)
+    value, gradient = tb.plan(loss), tb.plan([loss, *tb.gradient(loss, parameters)])
     assert gradient.flops < 3.05 * value.flops
     assert gradient.baselines.reverse is not None
 

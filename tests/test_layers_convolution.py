@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layer_values import applied
 
 import tensorbp as tb
 from tensorbp.errors import LayerError
-from tensorbp.expression.layer import Layer, Shape
+from tensorbp.expression.layer import Shape
 from tensorbp.layers.convolution.convolution import Conv1d, Conv2d, Conv3d
 from tensorbp.layers.convolution.separable import DepthwiseConv2d, SeparableConv2d
 from tensorbp.layers.convolution.transposed import ConvTranspose1d, ConvTranspose2d
 from tensorbp.planning import Plan
-from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)
 
@@ -303,10 +303,6 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "layer 'conv': x must have from 3 to 5 axes, (batch, channels, *space), found shape (2, 3)",
     ),
 }
-
-
-def applied(layer: Layer, *shapes: Shape) -> tb.Expression:
-    return Case(layer, shapes).output
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layer_values import applied, evaluate
 
 import tensorbp as tb
 from tensorbp.errors import LayerError
-from tensorbp.expression.layer import Layer, Parameter, Shape
+from tensorbp.expression.layer import Parameter
 from tensorbp.layers.bilinear import Bilinear, TensorProduct
 from tensorbp.layers.fourier_features import FourierFeatures
 from tensorbp.layers.gates import GatedLinear, Glu, Highway, Prelu, SqueezeExcite, Swiglu
@@ -20,14 +21,6 @@ from tensorbp.layers.radial_basis import RadialBasis, SquaredDistance
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)
-
-
-def evaluate(y: tb.Expression, /, **arrays: Any) -> Any:
-    return tb.compile([y])(**arrays)[0]
-
-
-def applied(layer: Layer, *shapes: Shape) -> tb.Expression:
-    return Case(layer, shapes).output
 
 
 def test_functions_are_their_layers() -> None:

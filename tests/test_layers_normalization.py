@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
+from layer_values import applied, evaluate
 
 import tensorbp as tb
 from tensorbp.errors import LayerError
-from tensorbp.expression.layer import Layer, Parameter, Shape
+from tensorbp.expression.layer import Parameter, Shape
 from tensorbp.layers.normalization.channels import (
     BatchNorm,
     BatchNormInference,
@@ -29,14 +29,6 @@ from tensorbp.layers.normalization.weights import SpectralNorm, WeightNorm
 from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)
-
-
-def evaluate(y: tb.Expression, dtype: str = "float64", /, **arrays: Any) -> Any:
-    return tb.compile([y], dtype)(**arrays)[0]
-
-
-def applied(layer: Layer, *shapes: Shape) -> tb.Expression:
-    return Case(layer, shapes).output
 
 
 def test_standardize_over_several_axes() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layer_values import applied
 
 import tensorbp as tb
 from tensorbp.errors import LayerError
@@ -29,14 +30,9 @@ from tensorbp.layers.pooling.maximum import (
     MaxPool1d,
     MaxPool2d,
 )
-from tensorbp.testing import Case
 
 RANDOM = np.random.default_rng(0)
 LOWEST = np.finfo(float).min
-
-
-def applied(layer: Layer, *shapes: Shape) -> tb.Expression:
-    return Case(layer, shapes).output
 
 
 def evaluate(layer: Layer, x: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from model_texts import complaint
 
 from tensorbp.errors import ModelError
 from tensorbp.expression import Expression, Primitive
@@ -16,12 +17,6 @@ from tensorbp.model import LayerRecord, load
 from tensorbp.registry import build_registry, hookimpl
 
 START = "tensorbp: 1\ninputs: {x: [4, 3]}\n"
-
-
-def complaint(text: str) -> str:
-    with pytest.raises(ModelError) as error:
-        load(io.StringIO(text))
-    return str(error.value).replace("<stream>:", "")
 
 
 def test_a_record_says_everything_about_a_layer() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from model_texts import complaint
 
 from tensorbp.errors import LayerError, ModelError
 from tensorbp.expression import Composite, argument
@@ -16,12 +16,6 @@ from tensorbp.model import load
 from tensorbp.registry import Registry, build_registry, hookimpl
 
 START = "tensorbp: 1\ninputs: {x: [4, 3]}\n"
-
-
-def complaint(text: str, **keywords: Any) -> str:
-    with pytest.raises(ModelError) as error:
-        load(io.StringIO(text), **keywords)
-    return str(error.value).replace("<stream>:", "")
 
 
 FORM: dict[str, tuple[str, str]] = {

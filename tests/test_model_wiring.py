@@ -8,8 +8,8 @@ from time import perf_counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from model_texts import complaint
 
-from tensorbp.errors import ModelError
 from tensorbp.model import load
 
 START = "tensorbp: 1\ninputs: {x: [4, 3], z: [4, 3]}\n"
@@ -25,12 +25,6 @@ RESIDUAL = (
 
 def wiring(text: str) -> dict[str, tuple[str, ...]]:
     return {layer.name: layer.inputs for layer in load(io.StringIO(text)).layers}
-
-
-def complaint(text: str) -> str:
-    with pytest.raises(ModelError) as error:
-        load(io.StringIO(text))
-    return str(error.value).replace("<stream>:", "")
 
 
 def test_a_layer_reads_the_one_before() -> None:
