@@ -92,6 +92,12 @@ def by_torch(layer: Recurrent, features: int) -> Callable[[Any], torch.Tensor]:
     return reference
 
 
+def check_sequence(layer: Recurrent, batch: int, times: int, features: int) -> None:
+    count = layer.num_layers * (2 if layer.bidirectional else 1)
+    states: tuple[Shape, ...] = ((batch, layer.units * count),) * (len(layer.inputs) - 1)
+    assert_equals_torch(layer, ((batch, times, features), *states), by_torch(layer, features))
+
+
 @pytest.mark.parametrize("kind", [Rnn, Lstm, Gru])
 @pytest.mark.parametrize(
     "arguments",
@@ -108,22 +114,19 @@ def by_torch(layer: Recurrent, features: int) -> Callable[[Any], torch.Tensor]:
     ids=str,
 )
 def test_sequences(kind: type[Recurrent], arguments: dict[str, Any]) -> None:
-    layer = kind(3, **arguments)
-    count = layer.num_layers * (2 if layer.bidirectional else 1)
-    states: tuple[Shape, ...] = ((2, 3 * count),) * (len(layer.inputs) - 1)
-    assert_equals_torch(layer, ((2, 5, 4), *states), by_torch(layer, 4))
+    check_sequence(kind(5, **arguments), batch=2, times=3, features=4)
 
 
 @pytest.mark.parametrize(
     "layer",
     [
         Rnn(2, activation="relu"),
-        Lstm(2, bias=False),
-        Gru(2, output="last"),
+        Lstm(2, bias=False, initial_state=True),
+        Gru(2, initial_state=True, output="last"),
         Lstm(1, num_layers=2, bias=False, reverse=True, output="state"),
         Gru(1, bidirectional=True),
     ],
     ids=str,
 )
 def test_hessians(layer: Recurrent) -> None:
-    assert_equals_torch(layer, ((1, 3, 2),), by_torch(layer, 2))
+    check_sequence(layer, batch=1, times=3, features=2)
