@@ -42,6 +42,7 @@ growing = pytest.mark.parametrize(
     "layer",
     [Lstm(5), Gru(5), Lstm(5, output="last"), Gru(4, bidirectional=True), Rnn(5, num_layers=2)],
     ids=str,
+    scope="module",
 )
 
 
