@@ -79,7 +79,7 @@ def sequences(draw: Any) -> tuple[list[Expression], Storage]:
         nodes.append(made[draw(st.sampled_from(sorted(made)))])
     results = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=3, unique=True))
     storage = Storage(results, "float32")
-    order = reordered(results, storage)
+    order, _ = reordered(results, storage)
     for _ in range(draw(st.integers(0, 5))):
         node = draw(st.sampled_from(order))
         if not isinstance(node.operator, Variable) and not storage.is_result(node):
@@ -137,7 +137,7 @@ def test_a_result_that_is_an_input_or_a_view_of_it_is_copied_when_it_leaves(resu
 def test_an_order_holds_every_node_once_after_its_operands(case: Any) -> None:
     sequence, storage = case
     results = [each for each in dict.fromkeys(sequence) if storage.is_result(each)]
-    order = reordered(results, storage)
+    order, _ = reordered(results, storage)
     assert set(order) == set(sequence) and len(set(order)) == len(order)
     for k, node in enumerate(order):
         assert set(node.operands) <= set(order[:k])

@@ -38,22 +38,21 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     import numpy as np
 
     offsets = [0] * len(lifetimes)
+    lines = [-(-each.size // ALIGNMENT) for each in lifetimes]
     # the placed buffers in order: where each begins and ends in memory, and in time
-    is_small = sum(each.size + ALIGNMENT for each in lifetimes) < 2**62
-    placed = np.zeros((4, len(lifetimes)), np.int64 if is_small else object)
+    placed = np.zeros((4, len(lifetimes)), np.int64 if sum(lines) < 2**62 else object)
     # among equals the first comes first: as few places as can be are enough for intervals so
     order = sorted(range(len(lifetimes)), key=lambda k: (-lifetimes[k].size, lifetimes[k].first))
     for count, k in enumerate(order):
         buffer = lifetimes[k]
-        size = -(-buffer.size // ALIGNMENT) * ALIGNMENT
         begins, ends, firsts, lasts = placed[:, :count]
         is_beside = (firsts <= buffer.last) & (lasts >= buffer.first)
-        offset = _best_gap(begins[is_beside], ends[is_beside], size)
-        at = int(begins.searchsorted(offset))
+        begin = _best_gap(begins[is_beside], ends[is_beside], lines[k])
+        at = int(begins.searchsorted(begin))
         placed[:, at + 1 : count + 1] = placed[:, at:count].copy()
-        placed[:, at] = offset, offset + size, buffer.first, buffer.last
-        offsets[k] = offset
-    return offsets, int(placed[1].max(initial=0))
+        placed[:, at] = begin, begin + lines[k], buffer.first, buffer.last
+        offsets[k] = begin * ALIGNMENT
+    return offsets, int(placed[1].max(initial=0)) * ALIGNMENT
 
 
 def _best_gap(begins: Any, ends: Any, size: int) -> int:

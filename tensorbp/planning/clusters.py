@@ -7,7 +7,7 @@ taken in windows, the dearest first, until that no longer helps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tensorbp.algebra import Factor, Term
@@ -15,7 +15,7 @@ from tensorbp.expression.arithmetic import scaled
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.planning.fusion import Contraction, is_product, substituted
-from tensorbp.planning.joint import Effort, ordered_jointly
+from tensorbp.planning.joint import Effort, ordered_jointly, ranks, without_values
 from tensorbp.planning.network import Network
 from tensorbp.planning.programmes import is_tried_in_full
 from tensorbp.planning.sharing import joint_flops
@@ -46,6 +46,7 @@ def planned_jointly(
     for node in planned:
         _note(node, planned, readers)
     effort = Effort()
+    hopeless: set[Hashable] = set()
     for cluster in _dearest_first(_clusters(contractions), contractions):
         failures = 0
         for window in _windows(cluster, contractions):
@@ -55,18 +56,36 @@ def planned_jointly(
             }
             # what a part of a cluster could share, the rest of it may make anyway
             left = effort if len(window) == len(cluster) else None
-            replanned = _Window(window, planned, wanted, left)
-            if replanned.is_cheaper:
+            alike = (left is None, _without_values(window, planned, wanted))
+            if (
+                alike not in hopeless
+                and (replanned := _Window(window, planned, wanted, left)).is_cheaper
+            ):
                 for node in window:
                     del planned[node]
                 planned |= replanned.contractions
                 for node in replanned.contractions:
                     _note(node, planned, readers)
             else:
+                hopeless.add(alike)
                 failures += 1
                 if failures == FAILURES:
                     break
     return planned
+
+
+def _without_values(
+    window: Sequence[Expression], contractions: Contractions, wanted: set[Expression]
+) -> Hashable:
+    """Return what planning a window depends on; a model of many equal blocks has many alike."""
+    products = [contractions[node] for node in window]
+    rank = ranks([*window, *[value for each in products for value in each.term.values]])
+    return tuple(
+        [
+            (rank[node], node in wanted, each.path, without_values(each.term, rank))
+            for node, each in zip(window, products, strict=True)
+        ]
+    )
 
 
 def _note(

@@ -7,7 +7,7 @@ total falls. A sub-result is known by its factors and the axes that are left, no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -22,7 +22,7 @@ from tensorbp.planning.paths import pairs_of_tree
 from tensorbp.planning.sharing import Key, intermediate_key
 from tensorbp.planning.subsets import SubsetProgramme
 
-__all__ = ["Effort", "ordered_jointly"]
+__all__ = ["Effort", "ordered_jointly", "ranks", "without_values"]
 
 ROUNDS = 4
 """How often each product is ordered anew, at most."""
@@ -97,19 +97,8 @@ class _Pattern:
 
     def __init__(self, terms: Sequence[Term[Expression]]) -> None:
         self.terms = terms
-        serials = sorted({value.serial for term in terms for value in term.values})
-        rank = {serial: k for k, serial in enumerate(serials)}
-        self._key = tuple(
-            [
-                (
-                    term.pattern,
-                    term.sizes,
-                    tuple([rank[value.serial] for value in term.values]),
-                    tuple([v.operator for v in term.values if isinstance(v.operator, Selection)]),
-                )
-                for term in terms
-            ]
-        )
+        rank = ranks([value for term in terms for value in term.values])
+        self._key = tuple([without_values(term, rank) for term in terms])
         self._hash = hash(self._key)
 
     def __eq__(self, other: object) -> bool:
@@ -117,6 +106,23 @@ class _Pattern:
 
     def __hash__(self) -> int:
         return self._hash
+
+
+def ranks(values: Iterable[Expression]) -> dict[Expression, int]:
+    """Return the place of each value in the order of their making."""
+    made = sorted(set(values), key=lambda value: value.serial)
+    return {value: k for k, value in enumerate(made)}
+
+
+def without_values(term: Term[Expression], rank: Mapping[Expression, int]) -> Hashable:
+    """Return what is left of a product when only the ranks of its values are known."""
+    return (
+        term.coefficient,
+        term.pattern,
+        term.sizes,
+        tuple([rank[value] for value in term.values]),
+        tuple([v.operator for v in term.values if isinstance(v.operator, Selection)]),
+    )
 
 
 @lru_cache(maxsize=256)

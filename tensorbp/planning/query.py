@@ -88,6 +88,13 @@ class Candidate:
         return self.schedule.figures
 
     @property
+    def as_derived(self) -> Candidate:
+        """The same step after step as it was derived, nothing moved to save memory."""
+        roots = self.schedule.roots
+        schedule = Schedule(roots, self.schedule.dtype, topological_order(roots))
+        return replace(self, schedule=schedule)
+
+    @property
     def is_across(self) -> bool:
         """Whether some chain is contracted across the order in which it was derived."""
         return not all(each.follows_graph for each in self.contractions.values())
@@ -144,11 +151,7 @@ class Query:
         outputs, resolution = self._resolved(eliminations, changed)
         roots = [root for each in outputs for root in roots_of(each)]
         if contraction == "plain":
-            candidate = self._paired(outputs, roots, plain(roots), resolution)
-            # step after step as they were derived: nothing is moved to save memory
-            nodes = topological_order(candidate.schedule.roots)
-            schedule = Schedule(candidate.schedule.roots, self._dtype, nodes)
-            return replace(candidate, schedule=schedule)
+            return self._paired(outputs, roots, plain(roots), resolution)
         across = contraction == "across"
         tries = fuse(roots, self._finders, across)
         if across:

@@ -78,15 +78,21 @@ class Schedule:
         nodes = topological_order(self.roots) if self._nodes is None else self._nodes
         return sum((cost_of(node) for node in nodes), Cost())
 
-    @cached_property
+    @property
     def nodes(self) -> list[Expression]:
         """All nodes, inputs included, in the order in which they are computed."""
-        return reordered(self.roots, self.storage) if self._nodes is None else list(self._nodes)
+        return self._nodes_and_peak[0]
 
-    @cached_property
+    @property
     def peak_bytes(self) -> int:
         """The most bytes that are needed at one time, inputs and results included."""
-        return peak_bytes(self.nodes, self.storage)
+        return self._nodes_and_peak[1]
+
+    @cached_property
+    def _nodes_and_peak(self) -> tuple[list[Expression], int]:
+        if self._nodes is None:
+            return reordered(self.roots, self.storage)
+        return list(self._nodes), peak_bytes(self._nodes, self.storage)
 
     @property
     def figures(self) -> Figures:

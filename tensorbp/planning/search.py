@@ -55,11 +55,11 @@ class Search:
         reverse = query.worked_out(self._plainly("reverse"), "plain", stacked_output)
         announce("pricing plain forward mode")
         forward = query.worked_out(self._plainly("forward"), "plain", stacked_input)
-        self.baselines = Baselines(forward.figures, reverse.figures)
+        self.baselines = Baselines(forward.as_derived.figures, reverse.as_derived.figures)
 
     def plain(self, order: PlainOrder) -> Candidate:
-        """Return the query in a plain order, block by block."""
-        return self._query.worked_out(self._plainly(order), "plain")
+        """Return the query in a plain order, block by block, step after step as derived."""
+        return self._query.worked_out(self._plainly(order), "plain").as_derived
 
     def best(self) -> tuple[Candidate, OrderName]:
         """Return the cheapest candidate, and the name of its order."""
@@ -67,7 +67,7 @@ class Search:
         name = self._name(eliminations, best)
         for each in PLAIN_ORDERS:
             if getattr(self.baselines, each).flops < best.flops:
-                candidate = self.plain(each)
+                candidate = self._query.worked_out(self._plainly(each), "plain")
                 if candidate.flops < best.flops:
                     name, best = each, candidate
         return best, name

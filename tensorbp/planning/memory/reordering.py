@@ -24,8 +24,10 @@ Priority = Callable[[int, int], tuple[int, ...]]
 """What to do first: the smallest of these for the bytes that a step adds and its place."""
 
 
-def reordered(roots: Sequence[Expression], storage: Storage) -> list[Expression]:
+def reordered(roots: Sequence[Expression], storage: Storage) -> tuple[list[Expression], int]:
     """Return the nodes below some roots in that order, of those tried, which needs least memory.
+
+    Its peak in bytes comes with it.
 
     Inputs and results are there whatever the order: when little is added, no other is tried.
     """
@@ -39,7 +41,7 @@ def reordered(roots: Sequence[Expression], storage: Storage) -> list[Expression]
             best, least = order, needed
         if least <= (1 + SMALL_PART) * there_always(order, storage):
             break
-    return best
+    return best, least
 
 
 def orders(roots: Sequence[Expression], storage: Storage) -> Iterator[list[Expression]]:
