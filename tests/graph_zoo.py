@@ -1,4 +1,4 @@
-"""Random graphs, each built twice: of expressions, and of JAX functions as the oracle.
+"""Random graphs, each built twice: of expressions, and of PyTorch functions as the oracle.
 
 All sizes differ, so that a mixed-up axis shows. Values stay small: every product is followed by
 something bounded, or is one of few.
@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+import torch
 from hypothesis import strategies as st
 
 import tensorbp as tb
 from tensorbp.expression import Expression
-
-jax.config.update("jax_enable_x64", True)
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "x": (2, 3),
@@ -32,18 +29,18 @@ SHAPES: dict[str, tuple[int, ...]] = {
 }
 
 UNARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "tanh": (tb.tanh, jnp.tanh),
-    "sin": (tb.sin, jnp.sin),
-    "softplus": (tb.softplus, jax.nn.softplus),
-    "softmax": (tb.softmax, lambda a: jax.nn.softmax(a, axis=-1)),
+    "tanh": (tb.tanh, torch.tanh),
+    "sin": (tb.sin, torch.sin),
+    "softplus": (tb.softplus, lambda a: torch.logaddexp(a, torch.zeros_like(a))),
+    "softmax": (tb.softmax, lambda a: torch.softmax(a, -1)),
     "square": (lambda a: a**2, lambda a: a**2),
     "cube": (lambda a: a**3, lambda a: a**3),
-    "transpose": (lambda a: a.T, lambda a: a.T),
+    "transpose": (lambda a: a.T, lambda a: a.permute(tuple(reversed(range(a.ndim))))),
     "negative": (lambda a: 1 - a / 3, lambda a: 1 - a / 3),
-    "mean": (lambda a: tb.mean(a, axis=-1), lambda a: a.mean(axis=-1)),
+    "mean": (lambda a: tb.mean(a, axis=-1), lambda a: a.mean(-1)),
     "kept sum": (
         lambda a: tb.sum(a, axis=0, keepdims=True),
-        lambda a: a.sum(axis=0, keepdims=True),
+        lambda a: a.sum(0, keepdim=True),
     ),
 }
 FREE_OF_RANK = {"tanh", "sin", "softplus", "square", "cube", "transpose", "negative"}
@@ -55,7 +52,7 @@ BINARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "matmul": (lambda a, b: a @ b, lambda a, b: a @ b),
     "outer": (
         lambda a, b: tb.einsum("...i,...j->...ij", a, b),
-        lambda a, b: jnp.einsum("...i,...j->...ij", a, b),
+        lambda a, b: torch.einsum("...i,...j->...ij", a, b),
     ),
 }
 
@@ -66,7 +63,7 @@ class Graph:
 
     Attributes:
         nodes: all expressions, variables first.
-        evaluate: the same with JAX: from arrays by name to the values of all nodes.
+        evaluate: the same with torch: from tensors by name to the values of all nodes.
         text: how it was made, for a failing test.
     """
 
@@ -77,8 +74,8 @@ class Graph:
     def __repr__(self) -> str:
         return "; ".join(self.text)
 
-    def evaluate(self, arrays: dict[str, Any]) -> list[Any]:
-        values = [arrays[name] for name in SHAPES]
+    def evaluate(self, tensors: dict[str, Any]) -> list[Any]:
+        values = [tensors[name] for name in SHAPES]
         for function, operands in self.steps:
             values.append(function(*[values[k] for k in operands]))
         return values
@@ -86,6 +83,9 @@ class Graph:
     def values(self) -> dict[str, Any]:
         random = np.random.default_rng(len(self.text))
         return {name: random.normal(size=shape) / 2 for name, shape in SHAPES.items()}
+
+    def tensors(self) -> dict[str, Any]:
+        return {name: torch.tensor(value) for name, value in self.values().items()}
 
     def scalar(self) -> Expression:
         return tb.sum(self.nodes[-1])

@@ -1,16 +1,16 @@
-"""Derivatives of random graphs against JAX: Jacobians, Hessians, what is made of them."""
+"""Derivatives of random graphs against PyTorch: Jacobians, Hessians, what is made of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 from graph_zoo import SHAPES, Graph, graphs, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.func import grad, jacrev, vjp
 
 import tensorbp as tb
 from tensorbp.errors import ShapeError
@@ -27,17 +27,31 @@ def close(one: Any, other: Any) -> bool:
 
 
 def matrix(jacobians: Any, rows: int) -> Any:
-    return np.concatenate([np.reshape(each, (rows, -1)) for each in jacobians], axis=1)
+    return np.concatenate([np.asarray(each).reshape(rows, -1) for each in jacobians], axis=1)
 
 
 def oracle(graph: Graph, sources: list[str], what: Any) -> Any:
-    """Apply a JAX transformation to the graph's last node as a function of some variables."""
-    arrays = graph.values()
+    """Apply a transformation of torch to the last node as a function of some variables."""
+    return what(function_of(graph, sources))(*[graph.tensors()[name] for name in sources])
 
-    def function(*chosen: Any) -> Any:
-        return graph.evaluate(arrays | dict(zip(sources, chosen, strict=True)))[-1]
 
-    return what(function)(*[arrays[name] for name in sources])
+def function_of(graph: Graph, sources: list[str]) -> Any:
+    tensors = graph.tensors()
+    return lambda *chosen: graph.evaluate(tensors | dict(zip(sources, chosen, strict=True)))[-1]
+
+
+def hessian(function: Any, argnums: Any = 0) -> Any:
+    return jacrev(jacrev(function, argnums), argnums)
+
+
+def pushforward(function: Any, at: Any, tangents: Any) -> Any:
+    """Transpose what pulls back, which is linear: a Jacobian times tangents."""
+    value, pull = vjp(function, *at)
+    return vjp(pull, value)[1](tangents)[0]
+
+
+def scalar(function: Any) -> Any:
+    return lambda *chosen: function(*chosen).sum()
 
 
 def variables(sources: list[str]) -> list[tb.Expression]:
@@ -47,9 +61,8 @@ def variables(sources: list[str]) -> list[tb.Expression]:
 @few
 @given(graphs())
 def test_values(graph: Graph) -> None:
-    arrays = graph.values()
-    expected = graph.evaluate(arrays)
-    for value, other in zip(run(graph.nodes, arrays), expected, strict=True):
+    expected = graph.evaluate(graph.tensors())
+    for value, other in zip(run(graph.nodes, graph.values()), expected, strict=True):
         assert close(value, other)
 
 
@@ -57,7 +70,7 @@ def test_values(graph: Graph) -> None:
 @given(graphs(), names)
 def test_jacobians(graph: Graph, sources: list[str]) -> None:
     y = graph.nodes[-1]
-    expected = oracle(graph, sources, lambda f: jax.jacrev(f, argnums=tuple(range(len(sources)))))
+    expected = oracle(graph, sources, lambda f: jacrev(f, argnums=tuple(range(len(sources)))))
     J = tb.jacobian(y, variables(sources))
     (structured, *dense) = run([J, *J.to_dense()], graph.values())
     joined = matrix(expected, y.size)
@@ -85,17 +98,15 @@ def test_gradients_and_hessians(graph: Graph, sources: list[str]) -> None:
     f = graph.scalar()
     parameters = variables(sources)
     everything = tuple(range(len(sources)))
-    gradient, hessian = run([tb.gradient(f, parameters), tb.hessian(f, parameters)], graph.values())
-
-    def scalar(function: Any) -> Any:
-        return lambda *chosen: jnp.sum(function(*chosen))
-
-    expected = oracle(graph, sources, lambda g: jax.grad(scalar(g), argnums=everything))
+    gradient, curvature = run(
+        [tb.gradient(f, parameters), tb.hessian(f, parameters)], graph.values()
+    )
+    expected = oracle(graph, sources, lambda g: grad(scalar(g), argnums=everything))
     for value, other in zip(gradient, expected, strict=True):
         assert close(value, other)
-    blocks = oracle(graph, sources, lambda g: jax.hessian(scalar(g), argnums=everything))
+    blocks = oracle(graph, sources, lambda g: hessian(scalar(g), everything))
     rows = [matrix(row, p.size) for row, p in zip(blocks, parameters, strict=True)]
-    assert close(hessian.to_dense(), np.concatenate(rows))
+    assert close(curvature.to_dense(), np.concatenate(rows))
 
 
 @few
@@ -118,10 +129,9 @@ def test_products_of_maps(graph: Graph, sources: list[str], order: Any) -> None:
     ]
     found = run(queries, graph.values(), order=order)
     everything = tuple(range(len(sources)))
-    value = np.asarray(graph.evaluate(graph.values())[-1])
-    j = matrix(oracle(graph, sources, lambda f: jax.jacrev(f, argnums=everything)), y.size)
-    h = jax.hessian(lambda v: jnp.sum(jax.nn.softplus(v) * jnp.sin(v)))(value)
-    h = np.asarray(h).reshape(y.size, y.size)
+    j = matrix(oracle(graph, sources, lambda f: jacrev(f, argnums=everything)), y.size)
+    loss = scalar(lambda v: torch.logaddexp(v, torch.zeros_like(v)) * torch.sin(v))
+    h = np.asarray(hessian(loss)(graph.evaluate(graph.tensors())[-1])).reshape(y.size, y.size)
     square = (y.size, y.size)
     assert close(found[0].to_dense().reshape(square), j @ j.T)
     assert close(found[1].ravel(), (j @ j.T).diagonal())
@@ -146,22 +156,15 @@ def test_directional_derivatives(graph: Graph, sources: list[str]) -> None:
         [tb.jvp(y, parameters, tangents), tb.vjp(y, parameters, cotangent), curvature],
         graph.values() | extra,
     )
-    given_tangents = tuple(extra[f"t_{name}"] for name in sources)
-    arrays = [graph.values()[name] for name in sources]
-
-    def function(*chosen: Any) -> Any:
-        return graph.evaluate(graph.values() | dict(zip(sources, chosen, strict=True)))[-1]
-
-    assert close(found[0], jax.jvp(function, arrays, list(given_tangents))[1])
-    for value, other in zip(
-        found[1], jax.vjp(function, *arrays)[1](jnp.asarray(extra["cotangent"])), strict=True
-    ):
+    pushed = tuple(torch.tensor(extra[f"t_{name}"]) for name in sources)
+    at = tuple(graph.tensors()[name] for name in sources)
+    function = function_of(graph, sources)
+    assert close(found[0], pushforward(function, at, pushed))
+    pulled = vjp(function, *at)[1](torch.tensor(extra["cotangent"]))
+    for value, other in zip(found[1], pulled, strict=True):
         assert close(value, other)
-    everything = tuple(range(len(sources)))
-    gradient = jax.grad(lambda *chosen: jnp.sum(function(*chosen)), argnums=everything)
-    for value, other in zip(
-        found[2], jax.jvp(gradient, arrays, list(given_tangents))[1], strict=True
-    ):
+    gradient = grad(scalar(function), argnums=tuple(range(len(sources))))
+    for value, other in zip(found[2], pushforward(gradient, at, pushed), strict=True):
         assert close(value, other)
 
 
@@ -175,7 +178,7 @@ def test_with_respect_to_a_node_inside(graph: Graph, data: st.DataObject) -> Non
     # a difference of equals is the constant zero, on which nothing depends
     inside = [k for k, node in enumerate(graph.nodes) if k >= len(SHAPES) and node.operands]
     at = data.draw(st.sampled_from(inside)) if inside else 0
-    values = [jnp.asarray(value) for value in graph.evaluate(graph.values())]
+    values = graph.evaluate(graph.tensors())
 
     def rest(value: Any) -> Any:
         known = {graph.nodes[k]: each for k, each in enumerate(values[: len(SHAPES)])}
@@ -186,7 +189,7 @@ def test_with_respect_to_a_node_inside(graph: Graph, data: st.DataObject) -> Non
         return known[graph.nodes[-1]]
 
     J = tb.jacobian(graph.nodes[-1], graph.nodes[at])
-    assert close(run([J.to_dense()], graph.values())[0], jax.jacrev(rest)(values[at]))
+    assert close(run([J.to_dense()], graph.values())[0], jacrev(rest)(values[at]))
 
 
 @pytest.mark.parametrize("view", [lambda x: x.T, lambda x: 2 * x, lambda x: tb.reshape(x, (6,))])
@@ -208,11 +211,7 @@ def test_a_view_inside_is_never_taken_for_something_on_which_nothing_depends(vie
 def test_third_derivatives(graph: Graph, source: str) -> None:
     f, x = graph.scalar(), tb.variable(source, *SHAPES[source])
     third = tb.jacobian(tb.hessian(f, x).to_dense(), x)
-
-    def scalar(function: Any) -> Any:
-        return lambda *chosen: jnp.sum(function(*chosen))
-
-    expected = oracle(graph, [source], lambda g: jax.jacfwd(jax.hessian(scalar(g))))
+    expected = oracle(graph, [source], lambda g: jacrev(hessian(scalar(g))))
     assert close(run([third.to_dense()], graph.values())[0], expected)
 
 

@@ -46,6 +46,7 @@ ZERO_STATES = {"lstm_language_model": 2 * 4 * 650 * 650}
 
 SMALL = {
     "gpt2_small": "tokens=5 vocabulary=7 width=8 heads=2",
+    "character_lstm": "batch=3 context=6 vocabulary=7 units=5",
     "graph_network": "nodes=6 features=9 hidden=4 classes=3",
     "lenet5": "batch=3 size=12",
     "lstm_language_model": "batch=2 steps=4 vocabulary=7 units=3",
