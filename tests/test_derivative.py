@@ -17,7 +17,6 @@ from tensorbp.errors import ShapeError
 from tensorbp.expression.resolution import Resolution
 
 names = st.lists(st.sampled_from(sorted(SHAPES)), min_size=1, max_size=3, unique=True)
-few = settings(max_examples=30)
 
 
 def close(one: Any, other: Any) -> bool:
@@ -58,7 +57,6 @@ def variables(sources: list[str]) -> list[tb.Expression]:
     return [tb.variable(name, *SHAPES[name]) for name in sources]
 
 
-@few
 @given(graphs())
 def test_values(graph: Graph) -> None:
     expected = graph.evaluate(graph.tensors())
@@ -66,7 +64,6 @@ def test_values(graph: Graph) -> None:
         assert close(value, other)
 
 
-@few
 @given(graphs(), names)
 def test_jacobians(graph: Graph, sources: list[str]) -> None:
     y = graph.nodes[-1]
@@ -79,7 +76,6 @@ def test_jacobians(graph: Graph, sources: list[str]) -> None:
         assert close(value, other)
 
 
-@few
 @given(graphs(), names, st.sampled_from(["reverse", "forward"]))
 def test_every_order_gives_the_same_jacobian(graph: Graph, sources: list[str], order: str) -> None:
     y = graph.nodes[-1]
@@ -92,7 +88,6 @@ def test_every_order_gives_the_same_jacobian(graph: Graph, sources: list[str], o
     assert close(matrix(run(tensors, graph.values()), y.size), expected.reshape(y.size, -1))
 
 
-@few
 @given(graphs(), names)
 def test_gradients_and_hessians(graph: Graph, sources: list[str]) -> None:
     f = graph.scalar()
@@ -109,7 +104,7 @@ def test_gradients_and_hessians(graph: Graph, sources: list[str]) -> None:
     assert close(curvature.to_dense(), np.concatenate(rows))
 
 
-@few
+@settings(max_examples=30)
 @given(graphs(most=5), names, st.sampled_from([None, "reverse", "forward"]))
 def test_products_of_maps(graph: Graph, sources: list[str], order: Any) -> None:
     """J Jᵀ, Jᵀ J, Jᵀ H J, their diagonals and traces, each a network that is planned anew."""
@@ -143,7 +138,6 @@ def test_products_of_maps(graph: Graph, sources: list[str], order: Any) -> None:
     assert close(found[7].to_dense().reshape(square), 2 * j @ j.T - h / 4)
 
 
-@few
 @given(graphs(), names)
 def test_directional_derivatives(graph: Graph, sources: list[str]) -> None:
     y, parameters = graph.nodes[-1], variables(sources)
@@ -168,7 +162,6 @@ def test_directional_derivatives(graph: Graph, sources: list[str]) -> None:
         assert close(value, other)
 
 
-@few
 @given(graphs(least=3), st.data())
 def test_with_respect_to_a_node_inside(graph: Graph, data: st.DataObject) -> None:
     """The rest of the graph is a function of the node, with all that does not pass through it.
@@ -206,7 +199,6 @@ def test_a_view_inside_is_never_taken_for_something_on_which_nothing_depends(vie
     assert close(run(J.to_dense(), values)[0], expected)
 
 
-@settings(max_examples=12)
 @given(graphs(most=4), st.sampled_from(["x", "c", "s"]))
 def test_third_derivatives(graph: Graph, source: str) -> None:
     f, x = graph.scalar(), tb.variable(source, *SHAPES[source])
@@ -215,7 +207,6 @@ def test_third_derivatives(graph: Graph, source: str) -> None:
     assert close(run([third.to_dense()], graph.values())[0], expected)
 
 
-@few
 @given(graphs(), st.sampled_from(sorted(SHAPES)))
 def test_several_targets(graph: Graph, source: str) -> None:
     targets = graph.nodes[len(SHAPES) - 1 :]
