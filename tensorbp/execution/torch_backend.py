@@ -9,6 +9,7 @@ from tensorbp.errors import CompileError
 from tensorbp.execution.backends import optional_library
 from tensorbp.execution.functional.inputs import check_dtype, from_numpy
 from tensorbp.execution.functional.program import functional_program, source_of
+from tensorbp.execution.torch_attention import TorchAttention
 from tensorbp.execution.torch_namespace import TorchNamespace
 from tensorbp.planning import Plan
 
@@ -49,7 +50,7 @@ class TorchProgram:
     """
 
     def __init__(self, plan: Plan, is_compiled: bool) -> None:
-        self.source = source_of(plan)
+        self.source = source_of(plan, TorchAttention())
         self._torch = _torch()
         self._plan = plan
         self._is_compiled = is_compiled
@@ -69,7 +70,9 @@ class TorchProgram:
             return _owned(run(*[_moved(each, device) for each in arrays]), [*arrays, *held])
 
     def _lowered(self, device: Any) -> tuple[Callable[..., list[Array]], list[Array]]:
-        run, held = functional_program(self._plan, TorchNamespace(self._torch, device))
+        run, held = functional_program(
+            self._plan, TorchNamespace(self._torch, device), TorchAttention()
+        )
         return (self._torch.compile(run) if self._is_compiled else run), held
 
     def _device(self, arrays: Sequence[Array]) -> Any:

@@ -6,12 +6,13 @@ kernel likewise, and its gradient with respect to the input is a product that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from tensorbp.algebra import Axis, Dimension
-from tensorbp.execution.functional.einsums import Array, Function, finishing, opening
+from tensorbp.execution.functional.call import OnLibrary
+from tensorbp.execution.functional.einsums import Array, Function, blocks, finishing, opening
 from tensorbp.execution.functional.geometry import Geometry
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.straight import is_straight, rule_of, steps
@@ -20,10 +21,7 @@ from tensorbp.planning.selecting import Selected
 
 _Value = tuple[Sequence[Dimension], Sequence[int]]
 
-OnLibrary = Callable[[Namespace], Function]
-"""Makes a function of the arrays of a library."""
-
-__all__ = ["OnLibrary", "convolution", "transposed_convolution"]
+__all__ = ["convolution", "transposed_convolution"]
 
 MOST_SPATIAL_AXES = 3
 """Libraries have convolutions along so many axes."""
@@ -97,7 +95,7 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
     def on(xp: Namespace) -> Function:
         _, open_x = opening(windows.factor, windows.sizes, xp)
         _, open_w = opening(product.factors[1 - at], product.sizes, xp)
-        as_x, as_w = _blocks(first, x_blocks, sizes, xp), _blocks(other, w_blocks, sizes, xp)
+        as_x, as_w = blocks(first, x_blocks, sizes, xp), blocks(other, w_blocks, sizes, xp)
         finish = finishing(product.output, product.sizes, product.coefficient, present, xp)
 
         def convolve(x: Array, w: Array) -> Array:
@@ -157,7 +155,7 @@ def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | No
 
     def on(xp: Namespace) -> Function:
         opened = [opening(dimensions, product.sizes, xp)[1] for dimensions in product.factors]
-        as_x, as_w = _blocks(x_axes, x_blocks, sizes, xp), _blocks(w_axes, w_blocks, sizes, xp)
+        as_x, as_w = blocks(x_axes, x_blocks, sizes, xp), blocks(w_axes, w_blocks, sizes, xp)
         finish = finishing(scatter.output, scatter.sizes, number, present, xp)
 
         def convolve(a: Array, b: Array) -> Array:
@@ -215,15 +213,6 @@ def _roles(first: set[Axis], second: set[Axis], result: set[Axis]) -> _Roles | N
         sorted((first & second) - result),
         sorted(second - first),
     )
-
-
-def _blocks(
-    axes: Sequence[Axis], blocks: Sequence[Sequence[Axis]], sizes: Mapping[Axis, int], xp: Namespace
-) -> Function:
-    """Return what arranges a tensor with a dimension for each block of its axes."""
-    order = tuple([axes.index(axis) for block in blocks for axis in block])
-    shape = tuple([prod([sizes[axis] for axis in block]) for block in blocks])
-    return lambda array: xp.transpose(array, order).reshape(shape)
 
 
 def _geometry(

@@ -7,7 +7,7 @@ takes is worked out once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -15,7 +15,7 @@ from tensorbp.algebra import Axis, Dimension, Number, shape_of
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.expression.einsum import Einsum
 
-__all__ = ["Array", "Function", "as_number", "einsum_function", "finishing", "opening"]
+__all__ = ["Array", "Function", "as_number", "blocks", "einsum_function", "finishing", "opening"]
 
 Array = Any
 Function = Callable[..., Array]
@@ -119,6 +119,18 @@ def finishing(
         return array if spread_shape == shape else array.reshape(shape)
 
     return finish
+
+
+def blocks(
+    axes: Sequence[Axis],
+    wanted: Sequence[Sequence[Axis]],
+    sizes: Mapping[Axis, int] | Sequence[int],
+    xp: Namespace,
+) -> Function:
+    """Return what arranges an array with a dimension for each block of its axes."""
+    order = tuple([axes.index(axis) for block in wanted for axis in block])
+    shape = tuple([prod([sizes[axis] for axis in block]) for block in wanted])
+    return lambda array: xp.transpose(array, order).reshape(shape)
 
 
 def _same(array: Array) -> Array:

@@ -1,22 +1,19 @@
 """A plan as one function of arrays: a line of code for each step, and nothing written into.
 
-Where two steps are a convolution, one line stands for both.
+Where several steps are a convolution or attention, one line stands for all of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from tensorbp.execution.functional.convolutions import (
-    OnLibrary,
-    convolution,
-    transposed_convolution,
-)
+from tensorbp.execution.functional.attention import Attention, with_attention
+from tensorbp.execution.functional.call import Call, needed
+from tensorbp.execution.functional.convolutions import convolution, transposed_convolution
 from tensorbp.execution.functional.einsums import Function, as_number, einsum_function
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.functional.selections import selected_function, summed_up_function
@@ -32,29 +29,15 @@ __all__ = ["functional_program", "source_of"]
 Array = Any
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One line of a program.
-
-    Attributes:
-        result: the number of the value that it makes.
-        operands: the numbers of the values that it reads.
-        says: what it does.
-        on: makes its function for a library.
-    """
-
-    result: int
-    operands: tuple[int, ...]
-    says: str
-    on: OnLibrary
-
-
-def functional_program(plan: Plan, xp: Namespace) -> tuple[Callable[..., list[Array]], list[Array]]:
+def functional_program(
+    plan: Plan, xp: Namespace, attention: Attention | None = None
+) -> tuple[Callable[..., list[Array]], list[Array]]:
     """Return a plan as a function of its inputs, in order, that returns all wanted values.
 
     Args:
         plan: the plan.
         xp: the array library.
+        attention: its routine for attention, if it has one.
 
     Returns:
         The function, and what it holds: values that depend on no input are computed once. What it
@@ -62,52 +45,57 @@ def functional_program(plan: Plan, xp: Namespace) -> tuple[Callable[..., list[Ar
     """
     namespace: dict[str, Any] = {}
     held: list[Array] = []
-    for call in _calls(plan):
+    for call in _calls(plan, attention):
         function = call.on(xp)
         if not call.operands:
             held.append(function())
             function = _known(held[-1])
-        namespace[f"f{call.result}"] = function
-    exec(compile(source_of(plan), "<program>", "exec"), namespace)
+        namespace[_name(call)] = function
+    exec(compile(source_of(plan, attention), "<program>", "exec"), namespace)
     return namespace["program"], held
 
 
-def source_of(plan: Plan) -> str:
-    """Return the code that a plan is run as: a line for each call, with what it does."""
-    calls = _calls(plan)
+def source_of(plan: Plan, attention: Attention | None = None) -> str:
+    """Return the code that a plan is run as: a line for each call, with what it does.
+
+    Args:
+        plan: the plan.
+        attention: the routine of the library for attention, if it has one.
+    """
+    calls = _calls(plan, attention)
     lines = [f"def program({', '.join(f'v{each.value}' for each in plan.inputs)}):"]
     for call, gone in zip(calls, _dead_after(plan, calls), strict=True):
-        arguments = ", ".join(f"v{number}" for number in call.operands)
-        lines.append(f"    v{call.result} = f{call.result}({arguments})  # {call.says}")
+        made, read = (", ".join(f"v{k}" for k in each) for each in (call.results, call.operands))
+        lines.append(f"    {made} = {_name(call)}({read})  # {call.says}")
         if gone:
             lines.append(f"    del {', '.join(f'v{number}' for number in gone)}")
     lines.append(f"    return [{', '.join(f'v{number}' for number in plan.results)}]")
     return "\n".join(lines) + "\n"
 
 
-def _calls(plan: Plan) -> list[_Call]:
-    """Return the steps as calls; where two are a convolution, the second does the work of both."""
+def _name(call: Call) -> str:
+    """Return the name of the function of a call."""
+    return f"f{call.results[0]}"
+
+
+def _calls(plan: Plan, attention: Attention | None) -> list[Call]:
+    """Return the steps as calls; a convolution or attention is one call for several of them."""
     producers = {step.result: step for step in plan.steps}
     readers = Counter(chain(plan.results, *(step.operands for step in plan.steps)))
     calls = []
     for step in plan.steps:
         said = " ".join(f"{step.operation} {step.equation}".split())
-        call = _Call(
-            step.result, step.operands, said, partial(_function, step.operator, plan.dtype)
+        call = Call(
+            (step.result,), step.operands, said, partial(_function, step.operator, plan.dtype)
         )
         calls.append(_convolution(step, producers, readers) or call)
-    read = set(plan.results)
-    needed = []
-    for call in reversed(calls):
-        if call.result in read:
-            read.update(call.operands)
-            needed.append(call)
-    return needed[::-1]
+    calls = needed(calls, plan.results)
+    return with_attention(plan, calls, attention) if attention else calls
 
 
 def _convolution(
     step: Step, producers: Mapping[int, Step], readers: Mapping[int, int]
-) -> _Call | None:
+) -> Call | None:
     """Return the call of a convolution that ends in a step, or None where none does."""
     operator = step.operator
     if isinstance(operator, Einsum) and len(operator.factors) == 2:
@@ -117,13 +105,13 @@ def _convolution(
                 on = convolution(operator, at, windows.operator)
                 if on:
                     operands = (windows.operands[0], step.operands[1 - at])
-                    return _Call(step.result, operands, "convolution", on)
+                    return Call((step.result,), operands, "convolution", on)
     if isinstance(operator, Selected):
         product = producers.get(step.operands[0])
         if product and readers[product.result] == 1 and isinstance(product.operator, Einsum):
             on = transposed_convolution(product.operator, operator)
             if on:
-                return _Call(step.result, product.operands, "transposed convolution", on)
+                return Call((step.result,), product.operands, "transposed convolution", on)
     return None
 
 
@@ -166,9 +154,9 @@ def _addition(numbers: Sequence[float]) -> Function:
     return add
 
 
-def _dead_after(plan: Plan, calls: Sequence[_Call]) -> list[list[int]]:
+def _dead_after(plan: Plan, calls: Sequence[Call]) -> list[list[int]]:
     """Return, for each call, the values that nothing reads any more once it is done."""
-    last = {number: k for k, call in enumerate(calls) for number in (call.result, *call.operands)}
+    last = {number: k for k, call in enumerate(calls) for number in (*call.results, *call.operands)}
     for number in [*plan.results, *(each.value for each in plan.inputs)]:
         last.pop(number, None)
     dead: list[list[int]] = [[] for _ in calls]

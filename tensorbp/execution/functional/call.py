@@ -1,0 +1,42 @@
+"""Calls: the lines of a program, each a function of arrays that a library makes once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from tensorbp.execution.functional.einsums import Function
+from tensorbp.execution.functional.namespace import Namespace
+
+__all__ = ["Call", "OnLibrary", "needed"]
+
+OnLibrary = Callable[[Namespace], Function]
+"""Makes a function of the arrays of a library."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One line of a program.
+
+    Attributes:
+        results: the numbers of the values that it makes; one that makes several returns a tuple.
+        operands: the numbers of the values that it reads.
+        says: what it does.
+        on: makes its function for a library.
+    """
+
+    results: tuple[int, ...]
+    operands: tuple[int, ...]
+    says: str
+    on: OnLibrary
+
+
+def needed(calls: Sequence[Call], wanted: Collection[int]) -> list[Call]:
+    """Return the calls that make wanted values, or what makes these, in order."""
+    read = set(wanted)
+    kept = []
+    for call in reversed(calls):
+        if not read.isdisjoint(call.results):
+            read.update(call.operands)
+            kept.append(call)
+    return kept[::-1]

@@ -1,0 +1,33 @@
+"""Attention in PyTorch: which kernel carries it out, torch decides by device and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tensorbp.execution.backends import optional_library
+
+__all__ = ["TorchAttention"]
+
+Array = Any
+
+
+class TorchAttention:
+    """The routine of torch for attention."""
+
+    def attention(
+        self, q: Array, k: Array, v: Array, mask: Array | None, is_causal: bool, scale: float
+    ) -> Array:
+        """Return softmax(scale · Q Kᵀ) V over the keys that are open to a query."""
+        torch = optional_library("torch", "PyTorch")
+        return torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=is_causal, scale=scale
+        )
+
+    def with_pullback(
+        self, q: Array, k: Array, v: Array, mask: Array | None, is_causal: bool, scale: float
+    ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        """Return the same, and what returns the gradients for a cotangent of it."""
+        torch = optional_library("torch", "PyTorch")
+        attend = lambda q, k, v: self.attention(q, k, v, mask, is_causal, scale)  # noqa: E731
+        return torch.func.vjp(attend, q, k, v)  # type: ignore[no-any-return]

@@ -1,0 +1,101 @@
+"""Attention as one call of the library: the numbers of its steps, and where it is not one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tensorbp as tb
+from tensorbp.layers.attention.multi_head import MultiHeadAttention
+
+torch.set_num_threads(1)
+
+SIZES = st.integers(1, 5)
+
+
+def assert_same_numbers(wanted: list[tb.Expression], arrays: dict[str, Any], dtype: str) -> None:
+    """Check a program on torch against the same on numpy in double precision."""
+    found = tb.compile(wanted, dtype=dtype, backend="torch")(
+        {name: array.astype(dtype) for name, array in arrays.items()}
+    )
+    for one, other in zip(found, tb.compile(wanted)(arrays), strict=True):
+        assert one.shape == other.shape and str(one.dtype) == f"torch.{dtype}"
+        tolerance = 1e-12 if dtype == "float64" else 1e-5
+        scale = max(1.0, np.abs(other).max(initial=0))
+        assert np.abs(one.double().numpy() - other).max(initial=0) <= tolerance * scale
+
+
+@st.composite
+def drawn(draw: Any) -> tuple[tb.Expression, list[tb.Expression], dict[str, Any]]:
+    """Draw attention with or without masks, its operands, and their arrays."""
+    batch = [draw(st.integers(0 if k else 1, 4)) for k in range(draw(st.integers(0, 3)))]
+    queries, keys, size, columns = (draw(SIZES) for _ in range(4))
+    shapes = {"q": (queries, size), "k": (keys, size), "v": (keys, columns)}
+    variables = {name: tb.variable(name, *batch, *shape) for name, shape in shapes.items()}
+    masked, causal = draw(st.booleans()), draw(st.booleans())
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    arrays = {name: random.normal(size=each.shape) for name, each in variables.items()}
+    mask = tb.variable("mask", queries, keys) if masked else None
+    if masked:
+        arrays["mask"] = (random.random((queries, keys)) < 0.6).astype(float)
+    scale = draw(st.sampled_from([None, 0.3, 1]))
+    y = tb.scaled_dot_product_attention(**_named(variables), mask=mask, causal=causal, scale=scale)
+    return y, list(variables.values()), arrays
+
+
+def _named(variables: dict[str, tb.Expression]) -> dict[str, tb.Expression]:
+    return dict(zip(("query", "key", "value"), variables.values(), strict=True))
+
+
+@settings(max_examples=80, deadline=None)
+@given(drawn(), st.sampled_from(["float64", "float32"]), st.sets(st.integers(0, 2)))
+def test_attention_and_its_gradients_have_the_numbers_of_the_steps(
+    given: Any, dtype: str, of: set[int]
+) -> None:
+    y, operands, arrays = given
+    gradients = tb.gradient(tb.sum(tb.sin(y)), [operands[k] for k in sorted(of)]) if of else []
+    assert_same_numbers([y, *gradients], arrays, dtype)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_layer_is_two_calls_and_no_softmax(causal: bool) -> None:
+    layer = MultiHeadAttention(4, 2, causal=causal)
+    shapes = layer.parameters((2, 7, 12))
+    x = tb.variable("x", 2, 7, 12)
+    weights = {name: tb.variable(name, *each.shape) for name, each in shapes.items()}
+    y = layer(x, **weights)
+    wanted = [y, *tb.gradient(tb.sum(tb.sin(y)), [x, *weights.values()])]
+    source = tb.compile(wanted, backend="torch").source
+    assert source.count("# attention\n") == source.count("# gradients of attention\n") == 1
+    assert "softmax" not in source
+    random = np.random.default_rng(0)
+    named = {"x": x, **weights}
+    arrays = {name: random.normal(size=each.shape) for name, each in named.items()}
+    assert_same_numbers(wanted, arrays, "float64")
+
+
+def test_probabilities_that_are_read_are_made() -> None:
+    q, k, v = tb.variable("q", 3, 4), tb.variable("k", 5, 4), tb.variable("v", 5, 2)
+    p = tb.softmax(q @ k.T)
+    assert "attention" not in tb.compile([p @ v, tb.sum(tb.sin(p))], backend="torch").source
+    assert "# attention" in tb.compile([p @ v], backend="torch").source
+
+
+def test_a_query_to_which_no_key_is_open_has_zeros_and_no_gradient() -> None:
+    q, k, v = tb.variable("q", 3, 4), tb.variable("k", 5, 4), tb.variable("v", 5, 4)
+    mask = np.ones((3, 5))
+    mask[1] = 0
+    y = tb.scaled_dot_product_attention(q, k, v, mask=tb.variable("mask", 3, 5))
+    random = np.random.default_rng(0)
+    arrays = {
+        name: random.normal(size=each.shape) for name, each in zip("qkv", (q, k, v), strict=True)
+    }
+    program = tb.compile([y, *tb.gradient(tb.sum(tb.exp(y)), [q, k, v])], backend="torch")
+    assert program.source.count("attention\n") == 2
+    value, gradient, *_ = program({**arrays, "mask": mask})
+    assert not value[1].any() and not gradient[1].any() and gradient[0].all()
