@@ -111,18 +111,16 @@ def graphs(draw: Any, least: int = 2, most: int = 6) -> Graph:
         late = draw(st.booleans()) and len(nodes) > len(SHAPES)
         first = len(nodes) - 1 if late else draw(st.integers(0, len(nodes) - 1))
         a = nodes[first]
-        options: list[tuple[str, int | None]] = [
-            (name, None) for name in UNARY if name in FREE_OF_RANK or a.ndim
-        ]
-        options += [
-            (name, k)
-            for name in BINARY
-            for k, b in enumerate(nodes)
-            if fits(name, a.shape, b.shape)
-        ]
+        options: dict[str, list[int | None]] = {
+            name: [None] for name in UNARY if name in FREE_OF_RANK or a.ndim
+        }
+        for name in BINARY:
+            options[name] = [k for k, b in enumerate(nodes) if fits(name, a.shape, b.shape)]
         if a.size > 1:
-            options += [("reshape", None)] * 2
-        name, second = draw(st.sampled_from(options))
+            options["reshape"] = [None]
+        # a function first, then what else it reads: else nearly all would be those that read two
+        name = draw(st.sampled_from([name for name, seconds in options.items() if seconds]))
+        second = draw(st.sampled_from(options[name]))
         if name == "reshape":
             shape = draw(st.sampled_from(reshapes(a.size)))
             ours, theirs = (
