@@ -234,7 +234,8 @@ def test_stages_keep_the_limit_and_the_values_of_any_graph(graph: Graph, part: f
         arrays = {name: array for name, array in graph.values().items() if name in whole.names}
         found = program(made, schedule.roots)(arrays)
         for value, expected in zip(found, whole(arrays), strict=True):
-            np.testing.assert_array_equal(value, expected)
+            # numbers that lie in another order in memory may be added up in another order
+            np.testing.assert_allclose(value, expected, rtol=1e-13, atol=1e-13)
 
 
 @settings(max_examples=60, deadline=None)

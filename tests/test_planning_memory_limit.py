@@ -220,7 +220,8 @@ def test_values_computed_again_keep_the_limit_and_are_the_same(graph: Graph, par
         whole = program(schedule, schedule.roots)
         given_arrays = {name: arrays[name] for name in whole.names}
         for found, expected in zip(again(given_arrays), whole(given_arrays), strict=True):
-            np.testing.assert_array_equal(found, expected)
+            # numbers that lie in another order in memory may be added up in another order
+            np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("function", [tb.tanh, tb.gelu, tb.sin])
