@@ -6,7 +6,7 @@ other values that live between two instructions are laid out in one arena by whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorbp.execution.instructions import (
@@ -49,7 +49,22 @@ def laid_out(values: Sequence[Stored], instructions: Sequence[Instruction]) -> M
             last[view.value] = position
         for view in reads(instruction):
             last[view.value] = position
-    owners = _owners(values, instructions, first, last)
+    alone = list(range(len(values)))
+    shared = _owners(values, instructions, first, last)
+    # a place that is shared is taken for longer, around which there may be a gap
+    return min(
+        (_placed(values, owners, first, last) for owners in (shared, alone)),
+        key=lambda memory: memory.size,
+    )
+
+
+def _placed(
+    values: Sequence[Stored],
+    owners: list[int],
+    first: Mapping[int, int],
+    last: Mapping[int, int],
+) -> Memory:
+    """Return the values in one arena, given whose place each has."""
     begins: dict[int, int] = {}
     ends: dict[int, int] = {}
     for value, position in first.items():

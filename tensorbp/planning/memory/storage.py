@@ -238,6 +238,10 @@ def _are_matrices(
 ) -> bool:
     """Say whether a tensor can be read as matrices, each side a group of axes, as it lies."""
     sides = [_wide(each, sizes) for each in groups]
+    innermost = _wide(axes, sizes)[-1:]
+    if all(sides) and not any(innermost[0] in each for each in sides):
+        # numbers of one matrix lie apart, and those of a batch beside each other
+        return False
     if all(len(each) < 2 for each in sides):
         return True
     return not _is_scattered(value) and all(_are_neighbours(each, axes, sizes) for each in sides)
