@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tensorbp.execution.backends import optional_library
@@ -29,5 +30,5 @@ class TorchAttention:
     ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
         """Return the same, and what returns the gradients for a cotangent of it."""
         torch = optional_library("torch", "PyTorch")
-        attend = lambda q, k, v: self.attention(q, k, v, mask, is_causal, scale)  # noqa: E731
+        attend = partial(self.attention, mask=mask, is_causal=is_causal, scale=scale)
         return torch.func.vjp(attend, q, k, v)  # type: ignore[no-any-return]
