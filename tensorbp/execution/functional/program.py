@@ -45,13 +45,14 @@ def functional_program(
     """
     namespace: dict[str, Any] = {}
     held: list[Array] = []
-    for call in _calls(plan, attention):
+    calls = _calls(plan, attention)
+    for call in calls:
         function = call.on(xp)
         if not call.operands:
             held.append(function())
             function = _known(held[-1])
         namespace[_name(call)] = function
-    exec(compile(source_of(plan, attention), "<program>", "exec"), namespace)
+    exec(compile(_source(plan, calls), "<program>", "exec"), namespace)
     return namespace["program"], held
 
 
@@ -62,7 +63,10 @@ def source_of(plan: Plan, attention: Attention | None = None) -> str:
         plan: the plan.
         attention: the routine of the library for attention, if it has one.
     """
-    calls = _calls(plan, attention)
+    return _source(plan, _calls(plan, attention))
+
+
+def _source(plan: Plan, calls: Sequence[Call]) -> str:
     lines = [f"def program({', '.join(f'v{each.value}' for each in plan.inputs)}):"]
     for call, gone in zip(calls, _dead_after(plan, calls), strict=True):
         made, read = (", ".join(f"v{k}" for k in each) for each in (call.results, call.operands))

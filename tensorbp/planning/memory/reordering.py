@@ -25,7 +25,7 @@ Priority = Callable[[int, int], tuple[int, ...]]
 
 
 def reordered(roots: Sequence[Expression], storage: Storage) -> tuple[list[Expression], int]:
-    """Return the nodes below some roots in the order that needs least memory, and its peak in bytes.
+    """Return the nodes below some roots in the order that needs least memory, and its peak bytes.
 
     Inputs and results are there whatever the order: when little is added, no other is tried.
     """
