@@ -375,3 +375,18 @@ def test_with_respect_to_views_of_views(name: str) -> None:
         run(wanted(inner), values), run(wanted(outer), {"v": at}), strict=True
     ):
         assert close(found, expected)
+
+
+def test_a_map_that_is_built_twice_is_one_map() -> None:
+    x, v = tb.variable("x", 5), tb.variable("v", 5)
+
+    def maps() -> list[Any]:
+        J = tb.jacobian(tb.tanh(tb.variable("W", 3, 5) @ x), x)
+        return [J.T @ J, J + J, 2 * J, J.T, J @ v, J.block(0, 0), (J.T @ J).diagonal()]
+
+    assert all(one is other for one, other in zip(maps(), maps(), strict=True))
+    J = tb.jacobian(tb.tanh(x), x)
+    assert 2 * J is not 2.0 * J
+    assert J @ J is not J + J
+    once, twice = tb.plan(maps()[0]), tb.plan([maps()[0], maps()[0]])
+    assert once.flops == twice.flops

@@ -63,3 +63,11 @@ def test_sizes_may_be_as_large_as_they_like(drawn: list[Lifetime], power: int) -
     factor = 2**power
     large = [replace(each, size=each.size * factor) for each in buffers]
     assert place(large) == ([each * factor for each in offsets], total * factor)
+
+
+def test_what_lives_long_lies_below_where_that_leaves_no_gap() -> None:
+    """By size alone 2 lines that stay lie above 4 and 3 that come and go, and 8 are needed."""
+    drawn = [(2, 0, 2), (3, 0, 0), (4, 1, 2), (2, 0, 0)]
+    buffers = [Lifetime(size * ALIGNMENT, first, last) for size, first, last in drawn]
+    most = max(sum(buffers[k].lines for k in alive_at(buffers, step)) for step in range(3))
+    assert place(buffers)[1] == most * ALIGNMENT == 7 * ALIGNMENT

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from plan_zoo import QUESTIONS, cases, questions
 
 import tensorbp as tb
+from tensorbp.expression.graph import maps_of
+from tensorbp.planning.bounds import least_pushed
 
 ABOUT_A_GRAPH = ("jacobian", "hessian", "gram", "diagonal")
 
@@ -72,3 +74,22 @@ def test_the_same_seed_gives_the_same_plan(graph: Graph, question: str, seed: in
 def test_there_is_an_answer_when_there_is_no_time(graph: Graph, question: str) -> None:
     plan = tb.plan(asked(graph, question), seconds=0)
     assert plan.flops <= min(plan.baselines.forward.flops, plan.baselines.reverse.flops)
+
+
+@settings(max_examples=40)
+@given(cases(most=3), st.sampled_from(["gradient", "value and gradient", "all jacobians"]))
+def test_a_plain_order_costs_what_it_pushes_at_least(case: Any, question: str) -> None:
+    wanted = QUESTIONS[question](*case)
+    baselines = tb.plan(wanted).baselines
+    for each in maps_of(listed(wanted)):
+        assert least_pushed(each, "forward") <= baselines.forward.flops
+        assert least_pushed(each, "reverse") <= baselines.reverse.flops
+
+
+def test_there_is_no_bound_where_two_tensors_are_perhaps_one() -> None:
+    """softmax(z) + h: two paths lead to the same sum of products, the factors turned around."""
+    x, W, V = tb.variable("x", 2, 2), tb.variable("W", 2, 3), tb.variable("V", 3, 3)
+    h = tb.softmax(x @ W)
+    y = tb.softmax(h @ V) + h
+    J = tb.jacobian(tb.sum(y * y, axis=1), [W, V])
+    assert tb.plan((J @ J.T).diagonal()).lower_bound is None

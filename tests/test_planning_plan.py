@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from plan_zoo import QUESTIONS, cases, questions
 
 import tensorbp as tb
+from tensorbp.planning.plan import Baselines, Figures
 
 
 def numbers_in(value: Any) -> list[Any]:
@@ -92,3 +94,25 @@ def test_a_map_is_written_with_its_spaces_and_terms() -> None:
             for number, dimensions in zip(term["values"], term["factors"], strict=True):
                 sizes = [prod(term["sizes"][a] for a in each) for each in dimensions]
                 assert tuple(sizes) == made[number]
+
+
+def test_baselines_are_priced_when_they_are_asked_for_and_once() -> None:
+    asked: list[str] = []
+
+    def price(name: str) -> Figures:
+        asked.append(name)
+        return Figures(1, 2, 3, 4)
+
+    baselines = Baselines(lambda: price("forward"), lambda: price("reverse"))
+    assert not asked
+    assert baselines.reverse == baselines.reverse == Figures(1, 2, 3, 4)
+    assert asked == ["reverse"]
+    assert baselines == Baselines(Figures(1, 2, 3, 4), Figures(1, 2, 3, 4))
+    assert baselines != Baselines(Figures(1, 2, 3, 5), Figures(1, 2, 3, 4))
+    assert asked == ["reverse", "forward"]
+
+
+def test_a_copy_of_baselines_has_their_figures() -> None:
+    x = tb.variable("x", 3)
+    baselines = tb.plan(tb.gradient(tb.sum(tb.sin(x)), x)).baselines
+    assert pickle.loads(pickle.dumps(baselines)) == baselines

@@ -220,7 +220,7 @@ class LinearMap(MapOperations["LinearMap[Value]"], Generic[Value]):
     @property
     def size(self) -> int:
         """How many numbers the factors hold; deltas, ones and zero blocks hold none."""
-        values = {id(each.value): each.value for term in self.terms for each in term.factors}
+        values = {id(value): value for term in self.terms for value in term.values}
         return sum(prod(value.shape) for value in values.values())
 
     def block(self, row: int, column: int) -> LinearMap[Value]:

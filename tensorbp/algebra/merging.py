@@ -69,7 +69,7 @@ def compose(left: Term[Value], right: Term[Value], total: Total[Value] | None) -
     except GroupingConflict:
         if total is None:
             raise
-        if left.factors:
+        if left.values:
             return dense(left, total).compose(right)
         return left.compose(dense(right, total))
 

@@ -84,6 +84,16 @@ class Pattern:
         return tuple([_flat(dimensions) for dimensions in self.factors])
 
     @cached_property
+    def axis_sets(self) -> tuple[frozenset[Axis], ...]:
+        """The axes of each factor as a set."""
+        return tuple(map(frozenset, self.axes))
+
+    @cached_property
+    def side_axes(self) -> frozenset[Axis]:
+        """The axes of the two sides."""
+        return frozenset(_flat(self.sides))
+
+    @cached_property
     def output_axes(self) -> tuple[Axis, ...]:
         """The axes of the output side, in order."""
         return _flat(self.output)
@@ -111,6 +121,11 @@ class Pattern:
     def has_delta(self) -> bool:
         """Whether an axis stands twice in the output."""
         return len(set(self.output_axes)) < len(self.output_axes)
+
+    @cached_property
+    def is_view(self) -> bool:
+        """Whether at most one factor is rearranged and repeated, and nothing is summed."""
+        return len(self.factors) < 2 and not self.summed
 
     @cached_property
     def is_identity(self) -> bool:

@@ -52,7 +52,7 @@ def reciprocal(number: Number) -> Number:
 
 def simplify(number: Number) -> Number:
     """Return an equal number, as an integer where a fraction is one."""
-    if isinstance(number, int | float) or number.denominator != 1:
+    if type(number) is int or isinstance(number, float) or number.denominator != 1:
         return number
     return number.numerator
 

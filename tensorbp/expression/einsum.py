@@ -94,7 +94,7 @@ def term_of(node: Expression) -> Term[Expression]:
 def is_view(node: Expression) -> bool:
     """Say whether a node only rearranges, repeats or scales the numbers of one operand or none."""
     operator = node.operator
-    return len(node.operands) < 2 and isinstance(operator, Einsum) and not operator.pattern.summed
+    return isinstance(operator, Einsum) and operator.pattern.is_view
 
 
 Keeps = Callable[[Expression], bool]

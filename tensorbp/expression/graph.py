@@ -40,21 +40,19 @@ def topological_order(
         needs: what a node is made of; by default its operands, and what its map is made of.
     """
     needs = needs or each_map_once()
-    order: list[Expression] = []
-    done: set[Expression] = set()
+    order: dict[Expression, None] = {}
+    begun: set[Expression] = set()
     for root in roots:
         pending = [root]
         while pending:
             node = pending[-1]
-            missing = [] if node in done else [each for each in needs(node) if each not in done]
-            if missing:
-                pending += reversed(missing)
+            if node in begun:
+                # all that it needs stood above it
+                order[pending.pop()] = None
                 continue
-            pending.pop()
-            if node not in done:
-                done.add(node)
-                order.append(node)
-    return order
+            begun.add(node)
+            pending += [each for each in needs(node)[::-1] if each not in begun]
+    return list(order)
 
 
 def each_map_once() -> Callable[[Expression], Sequence[Expression]]:

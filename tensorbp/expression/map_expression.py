@@ -11,7 +11,9 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Literal, overload
+from weakref import WeakValueDictionary
 
 from tensorbp.algebra import Block, LinearMap, MapOperations, Number, Shape, Space
 from tensorbp.errors import ShapeError, SignatureError
@@ -32,22 +34,33 @@ __all__ = [
 
 Form = Literal["dense", "diagonal", "trace"]
 
+_interned: WeakValueDictionary[tuple[object, ...], MapExpression] = WeakValueDictionary()
+_lock = Lock()
+
 
 class MapExpression(MapOperations["MapExpression"]):
     """A linear map between spaces of arrays, to be worked out when it is planned.
 
     ``A @ B`` composes, ``A @ x`` applies to an expression (a list of them for a direct sum),
-    ``A.T`` transposes, and maps are added, subtracted and scaled.
+    ``A.T`` transposes, and maps are added, subtracted and scaled. Like expressions maps are
+    interned: what is built twice in the same way is one map, planned once.
 
     Attributes:
         output: the space of results.
         input: the space of arguments.
     """
 
+    @classmethod
+    def of(cls, *parts: object) -> MapExpression:
+        """Return the map that is made of these parts, which are the fields of the class."""
+        key = (cls, *[(type(each), each) for each in parts])
+        with _lock:
+            return _interned.setdefault(key, cls(*parts))
+
     @property
     def T(self) -> MapExpression:  # noqa: N802
         """The transposed map."""
-        return Transposed(self)
+        return Transposed.of(self)
 
     def compose(self, other: MapExpression) -> MapExpression:
         """Return ``self @ other``.
@@ -56,15 +69,15 @@ class MapExpression(MapOperations["MapExpression"]):
             ShapeError: the other's output space is not this map's input space.
         """
         self.check_composable(other)
-        return Product(self, other)
+        return Product.of(self, other)
 
     def plus(self, other: MapExpression) -> MapExpression:
         """Return the sum of two maps between the same spaces."""
-        return Sum(self, other)
+        return Sum.of(self, other)
 
     def scaled(self, number: Number) -> MapExpression:
         """Return the map times a number."""
-        return Scaled(self, number)
+        return Scaled.of(self, number)
 
     @overload
     def __matmul__(self, other: MapExpression) -> MapExpression: ...
@@ -80,7 +93,7 @@ class MapExpression(MapOperations["MapExpression"]):
             return self.compose(other)
         element = [other] if isinstance(other, Expression) else list(other)
         column: LinearMap[Expression] = LinearMap.column(self.input, element)
-        return Product(self, Explicit(column)).to_dense()
+        return Product.of(self, Explicit.of(column)).to_dense()
 
     def block(self, row: int, column: int) -> MapExpression:
         """Return one block of a map between direct sums, as a map between single spaces.
@@ -101,7 +114,7 @@ class MapExpression(MapOperations["MapExpression"]):
         identity: LinearMap[Expression] = LinearMap.identity(self.output)
         blocks = {(new, old): identity.blocks[old, old] for new, old in enumerate(rows)}
         space = Space(shapes, is_sum=len(rows) > 1)
-        return Product(Explicit(LinearMap(space, self.output, blocks)), self)
+        return Product.of(Explicit.of(LinearMap(space, self.output, blocks)), self)
 
     def diagonal(self) -> Expression | list[Expression]:
         """Return the entries in which output and input agree; a list for a direct sum.
@@ -160,7 +173,7 @@ class MapExpression(MapOperations["MapExpression"]):
             if isinstance(leaf, Jacobian):
                 found += [*leaf.targets, *leaf.sources]
             else:
-                found += [f.value for term in leaf.map.terms for f in term.factors]
+                found += [value for term in leaf.map.terms for value in term.values]
         return found
 
     @property
@@ -181,7 +194,7 @@ class MapExpression(MapOperations["MapExpression"]):
     def size(self) -> int:
         """How many numbers the map holds; deltas, ones and selections are not held."""
         terms = self.worked_out().terms
-        return numbers_held(factor.value for term in terms for factor in term.factors)
+        return numbers_held(value for term in terms for value in term.values)
 
     def __repr__(self) -> str:
         return str(operation("map_formula")(self))
@@ -376,4 +389,4 @@ def linear_map(
             f"signature '{spec}' has no input side: write 'factors -> output/input', with nothing "
             "after the '/' for a map from numbers"
         )
-    return Explicit(LinearMap.from_signature(spec, *factors, output=output, input=input))
+    return Explicit.of(LinearMap.from_signature(spec, *factors, output=output, input=input))

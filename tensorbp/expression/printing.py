@@ -77,15 +77,15 @@ def formula(expression: Expression) -> str:
 def map_formula(wanted: MapExpression) -> str:
     """Return the signature of each block of a map and the formula of what it holds."""
     linear_map = wanted.worked_out()
-    size = numbers_held(each.value for term in linear_map.terms for each in term.factors)
+    size = numbers_held(value for term in linear_map.terms for value in term.values)
     lines = [f"linear map {wanted.input} → {wanted.output}, {size} numbers"]
-    values = [factor.value for term in linear_map.terms for factor in term.factors]
+    values = [value for term in linear_map.terms for value in term.values]
     printer = _Printer(values)
     for (row, column), terms in sorted(linear_map.blocks.items()):
         for term in terms:
-            factors = ",".join(written(factor.dimensions) for factor in term.factors)
+            factors = ",".join(map(written, term.pattern.factors))
             spec = f"{factors} -> {written(term.output)}/{written(term.input)}".strip()
-            pieces = [printer.of(factor.value) for factor in term.factors]
+            pieces = [printer.of(value) for value in term.values]
             text = " ".join(_with_coefficient(each) for each in pieces) or str(term.coefficient)
             lines.append(f'  [{row}, {column}] "{spec}"  {text}')
     return "\n".join(lines + [f"  {each}" for each in printer.definitions])
@@ -153,14 +153,14 @@ class _Printer:
         """Return the text of an einsum together with those that it alone reads, if it has one."""
         term = term_of(node)
         fused = term
-        for position in reversed(range(len(term.factors))):
+        for position in reversed(range(len(term.values))):
             inner = self._terms.get(term.factors[position].value)
             if inner is not None and self._readers[term.factors[position].value] == 1:
                 try:
                     fused = fused.inlined(position, inner)
                 except GroupingConflict:
                     break
-        if fused is not term and len(fused.factors) <= MOST_FUSED:
+        if fused is not term and len(fused.values) <= MOST_FUSED:
             text = self._product(fused)
             if not text.text.startswith("einsum"):
                 self._terms[node] = fused
@@ -169,7 +169,7 @@ class _Printer:
         return self._product(term)
 
     def _product(self, term: Term[Expression]) -> _Text:
-        return _product(term, [self._texts[factor.value] for factor in term.factors])
+        return _product(term, [self._texts[value] for value in term.values])
 
 
 def _arguments(layer: Layer) -> list[str]:
@@ -227,7 +227,7 @@ def _product(term: Term[Expression], operands: Sequence[_Text]) -> _Text:
             if reduced.summed and coefficient == Fraction(1, reduced.summed):
                 return _Text(f"mean{reduced.text.removeprefix('sum')}")
             return replace(reduced, coefficient=coefficient, axes=(), summed=0)
-    factors = ",".join(written(factor.dimensions) for factor in term.factors)
+    factors = ",".join(map(written, term.pattern.factors))
     arguments = ", ".join([each.text for each in pieces])
     spec = f"{factors}->{written(term.output)}"
     return _Text(f'einsum("{spec}", {arguments})', coefficient=coefficient)

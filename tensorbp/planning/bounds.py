@@ -1,20 +1,24 @@
-"""Lower bounds: FLOPs below which no order of contraction gets, where that is known."""
+"""Lower bounds: FLOPs below which no order of contraction, or no plain order, gets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain, combinations
 
 from tensorbp.algebra import Term
-from tensorbp.expression.graph import topological_order
+from tensorbp.expression.einsum import is_view, term_of
+from tensorbp.expression.graph import between, topological_order
+from tensorbp.expression.map_expression import Jacobian, MapExpression
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import has_selections
 from tensorbp.planning.clusters import expansions
 from tensorbp.planning.cost import Cost, cost_of
 from tensorbp.planning.finders import best_path
 from tensorbp.planning.fusion import Contraction, is_product
 from tensorbp.planning.network import Network, in_sequence
+from tensorbp.planning.plan import PlainOrder
 
-__all__ = ["lower_bound"]
+__all__ = ["least_pushed", "lower_bound"]
 
 MOST_PRODUCTS = 256
 """Of how many products it is looked up which of them may share, at most."""
@@ -34,7 +38,8 @@ def lower_bound(
 
     Returns:
         The FLOPs, or None where some product is too large for all its orders to be tried, or has
-        factors twice, so that two of its intermediates may be one, or where there are too many.
+        factors twice, so that two of its intermediates may be one, where there are too many, or
+        where two tensors are perhaps the same, so that some order needs only one of them.
     """
     products: list[Term[Expression]] = []
     for cluster in expansions(roots, contractions):
@@ -43,9 +48,55 @@ def lower_bound(
         products += cluster
         if len(products) > MOST_PRODUCTS:
             return None
+    if _are_perhaps_equal(roots, contractions):
+        return None
     total = sum(max(map(_least_flops, group)) for group in _groups(products))
     others = [node for node in topological_order(roots) if not is_product(node)]
     return total + sum((cost_of(node) for node in others), Cost()).flops
+
+
+def least_pushed(wanted: MapExpression, order: PlainOrder) -> int:
+    """Return FLOPs below which a plain order of a map does not get; 0 where nothing is known.
+
+    Plain forward mode pushes one tangent for each of N input numbers, and where the inputs are a
+    direct sum all of them are dense: to push them through a product v of two tensors or more takes
+    N · |v| FLOPs at least. Plain reverse mode is the same from the other end.
+
+    Args:
+        wanted: a map in which no other is differentiated.
+        order: which of the two.
+    """
+    end = wanted.input if order == "forward" else wanted.output
+    if not isinstance(wanted, Jacobian) or len(end.shapes) < 2:
+        return 0
+    nodes = between(wanted.targets, wanted.sources)
+    through = [each for each in nodes if is_product(each) and len(each.operands) > 1]
+    return end.size * sum(each.size for each in through if not has_selections(term_of(each)))
+
+
+def _are_perhaps_equal(
+    roots: Sequence[Expression], contractions: Mapping[Expression, Contraction]
+) -> bool:
+    """Say whether two tensors could be one: products of the same factors, or made of such alike."""
+
+    def needs(node: Expression) -> Sequence[Expression]:
+        return contractions[node].term.values if node in contractions else node.operands
+
+    number: dict[Hashable, int] = {}
+    leaves: dict[Expression, tuple[int, ...]] = {}
+    for node in topological_order(roots, needs):
+        inside = tuple(sorted(chain.from_iterable([leaves[each] for each in needs(node)])))
+        if is_view(node) and inside:
+            leaves[node] = inside
+            continue
+        likeness: Hashable = (inside, tuple(sorted(node.shape)))
+        if not is_product(node):
+            likeness = (node.operator, likeness)
+        if likeness in number:
+            return True
+        number[likeness] = len(number)
+        leaves[node] = inside if is_product(node) else (number[likeness],)
+    return False
 
 
 def _groups(products: Sequence[Term[Expression]]) -> list[list[Term[Expression]]]:

@@ -92,8 +92,8 @@ def _note(
     node: Expression, contractions: Contractions, readers: dict[Expression, set[Expression]]
 ) -> None:
     """Take note of what a product reads."""
-    for factor in contractions[node].term.factors:
-        readers.setdefault(factor.value, set()).add(node)
+    for value in contractions[node].term.values:
+        readers.setdefault(value, set()).add(node)
 
 
 def _clusters(contractions: Contractions) -> list[list[Expression]]:
@@ -106,9 +106,9 @@ def _clusters(contractions: Contractions) -> list[list[Expression]]:
         return node
 
     for node, each in contractions.items():
-        for factor in each.term.factors:
-            if factor.value in leader:
-                leader[found(factor.value)] = found(node)
+        for value in each.term.values:
+            if value in leader:
+                leader[found(value)] = found(node)
     groups: dict[Expression, list[Expression]] = {}
     for node in contractions:
         groups.setdefault(found(node), []).append(node)
@@ -145,7 +145,7 @@ def expansions(
             if node in needed
         ]
         is_known = all(
-            _is_tried_in_full(term) and not any(f.value in inside for f in term.factors)
+            _is_tried_in_full(term) and not any(value in inside for value in term.values)
             for term in terms
         )
         yield terms if terms and is_known else None
@@ -187,11 +187,11 @@ class _Window:
         for node in window:
             if node in needed:
                 expanded[node] = _expanded(node, self._inside)
-                needed |= {f.value for f in expanded[node].term.factors if f.value in self._inside}
+                needed |= {each for each in expanded[node].term.values if each in self._inside}
         ordered = [
             node
             for node in reversed(expanded)
-            if len(expanded[node].term.factors) > 1 and _is_tried_in_full(expanded[node].term)
+            if len(expanded[node].term.values) > 1 and _is_tried_in_full(expanded[node].term)
         ]
         if ordered:
             paths = ordered_jointly([expanded[node].term for node in ordered], effort)
@@ -208,7 +208,7 @@ def _expanded(node: Expression, inside: Contractions) -> Contraction:
     chosen: set[Expression] = set()
     refused: set[Expression] = set()
     best = substituted(node, inside, chosen.__contains__, refused)
-    pending = [each.value for each in best.term.factors if each.value in inside]
+    pending = [each for each in best.term.values if each in inside]
     while pending:
         value = pending.pop(0)
         if value in chosen or value in refused:
@@ -219,8 +219,7 @@ def _expanded(node: Expression, inside: Contractions) -> Contraction:
             chosen.discard(value)
         else:
             best = larger
-            inner = inside[value].term.factors
-            pending += [each.value for each in inner if each.value in inside]
+            pending += [each for each in inside[value].term.values if each in inside]
     return best
 
 
@@ -241,7 +240,7 @@ def _scaled_inside(contraction: Contraction, contractions: Contractions) -> Cont
     """
     term = contraction.term
     own = [k for k, each in enumerate(term.factors) if each.value not in contractions]
-    if term.coefficient == 1 or len(term.factors) < 2 or not own:
+    if term.coefficient == 1 or len(term.values) < 2 or not own:
         return contraction
     smallest = min(own, key=lambda k: term.factors[k].value.size)
     factors = list(term.factors)

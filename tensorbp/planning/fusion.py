@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from tensorbp.algebra import Factor, GroupingConflict, Term, Unifier
 from tensorbp.expression.einsum import Einsum, is_view, term_of
@@ -37,7 +38,7 @@ class Contraction:
     follows_graph: bool
     origins: tuple[tuple[Expression, ...], ...]
 
-    @property
+    @cached_property
     def flops(self) -> int:
         """The FLOPs of all pairs, equal ones counted once."""
         return shared_flops(self.term, self.path)
@@ -49,8 +50,8 @@ def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
     for node in topological_order(roots):
         if is_product(node):
             term = term_of(node)
-            path = best_path(Network.of(term), in_sequence(len(term.factors)))
-            contractions[node] = Contraction(term, path, True, ((node,),) * len(term.factors))
+            path = best_path(Network.of(term), in_sequence(len(term.values)))
+            contractions[node] = Contraction(term, path, True, ((node,),) * len(term.values))
     return contractions
 
 
@@ -84,13 +85,14 @@ class _Fusion:
         self.roots = set(roots)
         self.finders = finders
         self.readers: dict[Expression, set[Expression]] = {}
-        for node in topological_order(roots):
+        order = topological_order(roots)
+        for node in order:
             for operand in node.operands:
                 self.readers.setdefault(operand, set()).add(node)
         self.alone: dict[Expression, Contraction] = {}
         self.kept: set[Expression] = set()
         self.is_guessed = False
-        for node in topological_order(roots):
+        for node in order:
             if is_product(node):
                 self.add(node)
 
@@ -113,8 +115,8 @@ class _Fusion:
     def add(self, node: Expression) -> None:
         """Take in a node, by itself; what it reads twice is fused only where that is cheaper."""
         term = term_of(node)
-        path = best_path(Network.of(term), in_sequence(len(term.factors)), self.finders)
-        self.alone[node] = Contraction(term, path, True, ((node,),) * len(term.factors))
+        path = best_path(Network.of(term), in_sequence(len(term.values)), self.finders)
+        self.alone[node] = Contraction(term, path, True, ((node,),) * len(term.values))
         twice = {each for each in node.operands if node.operands.count(each) > 1}
         if any(self.is_absorbed(each) for each in twice):
             parts = {each for each in node.operands if self.is_absorbed(each)}
@@ -171,7 +173,7 @@ def substituted(
     while pending:
         piece = pending[-1]
         position = len(piece.operands)
-        if position == len(piece.term.factors):
+        if position == len(piece.term.values):
             done.append(pending.pop())
             continue
         factor = piece.term.factors[position]

@@ -247,7 +247,7 @@ class _Product:
 
     def __init__(self, term: Term[Expression]) -> None:
         self.term = term
-        serials = [factor.value.serial for factor in term.factors]
+        serials = [value.serial for value in term.values]
         self.places = sorted(range(len(serials)), key=lambda k: (serials[k], k))
         self.serials = [serials[k] for k in self.places]
         self.network = Network.of(term)
@@ -339,16 +339,16 @@ class _Product:
 
     def occurrences(self, key: Key) -> Iterator[int]:
         """Yield the subsets of the factors that are known by a key."""
-        parts = key[0]
-        assert isinstance(parts, tuple)
-        if len(parts) > len(self.serials):
+        serials = key[0]
+        assert isinstance(serials, tuple)
+        if len(serials) > len(self.serials):
             return
-        places = [self._at.get(serial, ()) for serial, _ in parts]
+        places = [self._at.get(serial, ()) for serial in serials]
         for chosen in islice(combinations(*places), MOST_PLACES):
             members = 0
             for k in chosen:
                 members |= 1 << k
-            if members.bit_count() == len(parts) and self.key(members) == key:
+            if members.bit_count() == len(serials) and self.key(members) == key:
                 yield members
 
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from tensorbp.algebra import Axis, Factor, Term
 from tensorbp.expression.node import Expression
-from tensorbp.expression.selection import Selection, determined_by
+from tensorbp.expression.selection import Selection, determined_by, has_selections
 
 __all__ = [
     "Moves",
@@ -156,18 +156,17 @@ class Network:
     @staticmethod
     def of(term: Term[Expression]) -> Network:
         """Return the network of a product."""
-        return Network(
-            tuple(
+        inputs = term.pattern.axis_sets
+        if has_selections(term):
+            inputs = tuple(
                 [
                     SelectionAxes.of(factor, determined)
                     if (determined := determined_by(factor))
-                    else frozenset(factor.axes)
-                    for factor in term.factors
+                    else axes
+                    for factor, axes in zip(term.factors, inputs, strict=True)
                 ]
-            ),
-            frozenset([axis for dimension in term.sides for axis in dimension]),
-            dict(enumerate(term.sizes)),
-        )
+            )
+        return Network(inputs, term.pattern.side_axes, dict(enumerate(term.sizes)))
 
     def volume(self, axes: frozenset[Axis]) -> int:
         """Return the product of the sizes of the axes."""

@@ -39,7 +39,7 @@ def pair(
 
     def needs(node: Expression) -> Sequence[Expression]:
         if node in contractions:
-            return [factor.value for factor in contractions[node].term.factors]
+            return contractions[node].term.values
         return node.operands
 
     for node in topological_order(roots, needs):

@@ -32,7 +32,7 @@ def announced_to(listener: Callable[[str], None]) -> Iterator[None]:
     >>> with announced_to(heard.append):
     ...     _ = tb.plan(tb.gradient(tb.sum(tb.sin(x) * y), [x, y]))
     >>> heard[:2]
-    ['pricing plain reverse mode', 'pricing plain forward mode']
+    ['ordering products', 'planning products jointly']
     """
     token = _listener.set(listener)
     try:

@@ -7,8 +7,9 @@ into a program.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -63,17 +64,45 @@ class Figures:
     peak_bytes: int
 
 
-@dataclass(frozen=True)
+Price = Figures | Callable[[], Figures]
+"""What something costs, or a function that finds out."""
+
+
 class Baselines:
     """The same query in the two textbook orders, priced by the same evaluator.
 
-    Attributes:
-        forward: tangents of every input number, pushed through from the inputs.
-        reverse: cotangents of every output number, pulled back from the outputs.
+    The order that nobody would take can be the one that takes longest to price: each is priced when
+    it is first asked for.
     """
 
-    forward: Figures
-    reverse: Figures
+    def __init__(self, forward: Price, reverse: Price) -> None:
+        """Take the figures of both orders, or functions that find them out."""
+        self._forward, self._reverse = forward, reverse
+
+    @cached_property
+    def forward(self) -> Figures:
+        """Tangents of every input number, pushed through from the inputs."""
+        return self._forward() if callable(self._forward) else self._forward
+
+    @cached_property
+    def reverse(self) -> Figures:
+        """Cotangents of every output number, pulled back from the outputs."""
+        return self._reverse() if callable(self._reverse) else self._reverse
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures of both as plain data."""
+        return {"forward": asdict(self.forward), "reverse": asdict(self.reverse)}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Baselines) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # plans are compared, and looked up nowhere
+
+    def __repr__(self) -> str:
+        return f"Baselines({self.forward}, {self.reverse})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Baselines, (self.forward, self.reverse)
 
 
 @dataclass(frozen=True)
@@ -167,7 +196,7 @@ class MapOutput:
     def numbers(self) -> list[int]:
         """The numbers of the values that are its factors, or the integers of its selections."""
         terms = [term for terms in self.blocks.values() for term in terms]
-        return [k for term in terms for f in term.factors for k in _numbers_of(f.value)]
+        return [k for term in terms for value in term.values for k in _numbers_of(value)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -242,7 +271,7 @@ class Plan:
             "dtype": self.dtype,
             "order": self.order,
             **asdict(self.figures),
-            "baselines": asdict(self.baselines),
+            "baselines": self.baselines.to_dict(),
             "lower_bound": self.lower_bound,
             "kept_by": list(self.kept_by),
             "inputs": [{**asdict(each), "shape": list(each.shape)} for each in self.inputs],
@@ -330,8 +359,8 @@ def _output_to_dict(output: int | MapOutput) -> dict[str, Any]:
 def _term_to_dict(term: Term[PlannedValue | PlannedSelection]) -> dict[str, Any]:
     return {
         "coefficient": number_text(term.coefficient),
-        "values": [_value_to_dict(factor.value) for factor in term.factors],
-        "factors": [[list(each) for each in factor.dimensions] for factor in term.factors],
+        "values": [_value_to_dict(value) for value in term.values],
+        "factors": [[list(each) for each in dimensions] for dimensions in term.pattern.factors],
         "output": [list(each) for each in term.output],
         "input": [list(each) for each in term.input],
         "sizes": list(term.sizes),

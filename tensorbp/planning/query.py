@@ -133,6 +133,10 @@ class Query:
             tuple[object, ...], tuple[list[Expression | LinearMap[Expression]], Resolution]
         ] = {}
 
+    def forget(self) -> None:
+        """Let go of what is remembered to make the next candidate faster."""
+        self._known.clear()
+
     def worked_out(
         self,
         eliminations: Eliminations,
@@ -238,7 +242,7 @@ def roots_of(output: Expression | LinearMap[Expression]) -> list[Expression]:
     """Return the nodes that are computed for an output that was worked out."""
     if isinstance(output, Expression):
         return [output]
-    values = [factor.value for term in output.terms for factor in term.factors]
+    values = [value for term in output.terms for value in term.values]
     # a selection in a map stays the rule that it is, only its integers are computed
     return [
         each

@@ -6,8 +6,10 @@ In J Jᵀ the same factors come twice: contracted alike, the two halves are one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
-from tensorbp.algebra import Axis, Factor, Number, Term
+from tensorbp.algebra import Axis, Factor, Number, Pattern, Term
+from tensorbp.algebra.pattern import REMEMBERED, Dimensions
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
 from tensorbp.planning.network import Network, Path, SelectionAxes, in_sequence, pair_flops
@@ -25,28 +27,36 @@ SHARED_LIMIT = 16
 
 def intermediate_key(
     leaves: Leaves, kept: Sequence[Axis], term: Term[Expression], coefficient: Number
-) -> tuple[Key | None, dict[Axis, int]]:
+) -> tuple[Key | None, Mapping[Axis, int]]:
     """Return what an intermediate is known by: its factors, tied by axes, and what is left."""
-    number: dict[Axis, int] = {}
     if len(leaves) > SHARED_LIMIT:
-        return None, number
+        return None, {}
     ordered = sorted(leaves)
-    parts = tuple(
+    serials = tuple([serial for serial, _ in ordered])
+    ties, number = _ties(term.pattern, tuple([position for _, position in ordered]))
+    sizes = tuple([term.sizes[axis] for axis in number])
+    kept_numbers = frozenset([number[axis] for axis in kept])
+    return (serials, ties, kept_numbers, sizes, coefficient), number
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _ties(
+    pattern: Pattern, positions: tuple[int, ...]
+) -> tuple[tuple[Dimensions, ...], Mapping[Axis, int]]:
+    """Return the dimensions of some factors with their axes numbered anew, and the numbers."""
+    number: dict[Axis, int] = {}
+    ties = tuple(
         [
-            (
-                serial,
-                tuple(
-                    [
-                        tuple([number.setdefault(axis, len(number)) for axis in dimension])
-                        for dimension in term.factors[position].dimensions
-                    ]
-                ),
+            tuple(
+                [
+                    tuple([number.setdefault(axis, len(number)) for axis in dimension])
+                    for dimension in pattern.factors[position]
+                ]
             )
-            for serial, position in ordered
+            for position in positions
         ]
     )
-    sizes = tuple([term.sizes[axis] for axis in number])
-    return (parts, frozenset([number[axis] for axis in kept]), sizes, coefficient), number
+    return ties, number
 
 
 def shared_flops(term: Term[Expression], path: Path) -> int:
@@ -60,7 +70,7 @@ def joint_flops(products: Iterable[tuple[Term[Expression], Path]]) -> int:
     total = 0
     for term, path in products:
         network = Network.of(term)
-        leaves: list[Leaves] = [((f.value.serial, k),) for k, f in enumerate(term.factors)]
+        leaves: list[Leaves] = [((value.serial, k),) for k, value in enumerate(term.values)]
         total += _sums_of_factors(term, network, leaves, seen)
         if term.coefficient != 1:
             total += _least_to_scale(network, path)
@@ -109,7 +119,7 @@ def twin_path(term: Term[Expression], finders: Mapping[str, Finder] | None) -> P
     halves = _halves(term.factors)
     if halves is None or len(halves[0]) < 2:
         return None
-    count = len(term.factors)
+    count = len(term.values)
     rest = [k for k in range(count) if k not in halves[0] + halves[1]]
     pairs: list[tuple[int, int]] = []
     tensors: list[int] = []

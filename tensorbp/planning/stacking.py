@@ -32,7 +32,7 @@ def stacked_input(wanted: MapExpression) -> MapExpression:
         blocks[k, 0] = (term,)
         offset += prod(shape)
     seeds = LinearMap(wanted.input, Space.of((size,)), blocks)
-    return Product(wanted, Explicit(seeds))
+    return Product.of(wanted, Explicit.of(seeds))
 
 
 def stacked_output(wanted: MapExpression) -> MapExpression:

@@ -1,0 +1,51 @@
+"""Which orders are tried: those that can gain, and the natural one always."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import tensorbp as tb
+from tensorbp.planning.prospects import Prospects
+
+
+def net(depth: int, function: Any) -> tuple[Any, list[Any]]:
+    """Return a loss of a network whose widths are all different, and its parameters."""
+    h = tb.variable("x", 4, 20)
+    parameters = []
+    for k in range(depth):
+        W, b = tb.variable(f"W{k}", 20 + k, 21 + k), tb.variable(f"b{k}", 21 + k)
+        parameters += [W, b]
+        h = function(h @ W + b)
+    return tb.sum(h * h), parameters
+
+
+@pytest.mark.parametrize("depth", [1, 2, 12, 40])
+def test_the_natural_order_is_always_tried(depth: int) -> None:
+    loss, parameters = net(depth, tb.tanh)
+    assert Prospects(tb.jacobian(loss, parameters)).allow("reverse")
+    assert Prospects(tb.jacobian(loss, parameters).T).allow("forward")
+
+
+def test_functions_between_all_products_leave_little_hope_for_the_other_order() -> None:
+    loss, parameters = net(10, tb.tanh)
+    assert not Prospects(tb.jacobian(loss, parameters)).allow("forward")
+    small, parameters = net(2, tb.tanh)
+    assert Prospects(tb.jacobian(small, parameters)).allow("forward")
+
+
+def test_matrices_in_a_row_are_a_reason_to_try_the_other_order() -> None:
+    loss, parameters = net(10, lambda h: h)
+    assert Prospects(tb.jacobian(loss, parameters)).allow("forward")
+    deep, parameters = net(60, lambda h: h)
+    assert not Prospects(tb.jacobian(deep, parameters)).allow("forward")
+
+
+def test_attention_multiplies_by_what_varies_and_is_no_matrix() -> None:
+    x, W = tb.variable("x", 7, 5), tb.variable("W", 5, 5)
+    h = tb.tanh(x @ W)
+    scores = tb.tanh(h @ h.T)
+    prospects = Prospects(tb.jacobian(tb.sum(tb.tanh(scores @ h)), [x, W]))
+    assert prospects.are_small
+    assert prospects.have_sums
