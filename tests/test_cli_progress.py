@@ -125,11 +125,8 @@ def test_phases_are_heard_by_those_who_listen() -> None:
     heard: list[str] = []
     with announced_to(heard.append):
         limited = tb.plan(tb.gradient(tb.sum(tb.sin(x @ y)), [x, y]), memory_limit="1MB")
-    assert heard[:3] == [
-        "pricing plain reverse mode",
-        "pricing plain forward mode",
-        "ordering products",
-    ]
+    assert heard[:2] == ["ordering products", "planning products jointly"]
+    assert "pricing plain reverse mode" in heard
     assert heard[-1] == "keeping the limit on memory"
     count = len(heard)
     announce("anything")
