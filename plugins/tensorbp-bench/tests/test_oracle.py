@@ -71,7 +71,10 @@ def test_paths_are_priced_as_opt_einsum_prices_them(seed: int) -> None:
 def test_a_chain_is_cheapest_among_all_its_trees(dims: list[int]) -> None:
     einsum = chain_of(dims)
     assert best_chain(dims) == costs_of_trees(einsum, is_contiguous=True).min()
-    assert best_chain(dims) == costs_of_trees(einsum).min()
+    assert best_chain(dims) >= costs_of_trees(einsum).min()
+    if min(dims) > 1:
+        # with widths of one an outer product may spare an addition
+        assert best_chain(dims) == costs_of_trees(einsum).min()
     assert best_chain(dims) == joint_chains(dims, [(0, len(dims) - 1)])
 
 
