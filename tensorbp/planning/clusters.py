@@ -1,8 +1,8 @@
 """Clusters: tensors of which one is read by several products are given up where that is cheaper.
 
 A tensor that several products read need not be made: each of them can be expanded down to its own
-factors and ordered anew, together with the others, which share what they can. A long cluster is
-taken in windows, the dearest first, until that no longer helps.
+factors and ordered anew, together with the others, which share what they can. A cluster of which
+much is needed is taken in windows, the dearest first, until that no longer helps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ __all__ = ["expansions", "planned_jointly"]
 Contractions = Mapping[Expression, Contraction]
 
 WINDOW = 12
-"""How many tensors are planned together, at most."""
+"""How many tensors that are needed are planned together, at most."""
+
+LARGEST_CLUSTER = 24
+"""How many tensors, needed or not, are planned together at most."""
 
 FAILURES = 2
 """After how many windows of a cluster that do not help the others are left alone."""
@@ -49,7 +52,7 @@ def planned_jointly(
     hopeless: set[Hashable] = set()
     for cluster in _dearest_first(_clusters(contractions), contractions):
         failures = 0
-        for window in _windows(cluster, contractions):
+        for window in _windows(cluster, contractions, needed):
             inside = set(window)
             wanted = {
                 node for node in window if node in needed or readers.get(node, inside) - inside
@@ -141,7 +144,7 @@ def expansions(
         inside = {node: contractions[node] for node in cluster}
         terms = [
             _expanded(node, inside).term
-            for node in (cluster if len(cluster) <= 2 * WINDOW else ())
+            for node in (cluster if len(cluster) <= LARGEST_CLUSTER else ())
             if node in needed
         ]
         is_known = all(
@@ -151,8 +154,12 @@ def expansions(
         yield terms if terms and is_known else None
 
 
-def _windows(cluster: Sequence[Expression], contractions: Contractions) -> list[list[Expression]]:
-    """Return neighbours in a cluster, the dearest group first."""
+def _windows(
+    cluster: list[Expression], contractions: Contractions, needed: set[Expression]
+) -> list[list[Expression]]:
+    """Return neighbours in a cluster, the dearest group first; all where few are needed."""
+    if len(cluster) <= LARGEST_CLUSTER and len(needed.intersection(cluster)) <= WINDOW:
+        return _dearest_first([cluster], contractions)
     count = -(-len(cluster) // WINDOW)
     length = -(-len(cluster) // count)
     windows = [list(cluster[start : start + length]) for start in range(0, len(cluster), length)]
