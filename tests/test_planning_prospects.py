@@ -42,10 +42,21 @@ def test_matrices_in_a_row_are_a_reason_to_try_the_other_order() -> None:
     assert not Prospects(tb.jacobian(deep, parameters)).allow("forward")
 
 
-def test_attention_multiplies_by_what_varies_and_is_no_matrix() -> None:
-    x, W = tb.variable("x", 7, 5), tb.variable("W", 5, 5)
-    h = tb.tanh(x @ W)
-    scores = tb.tanh(h @ h.T)
-    prospects = Prospects(tb.jacobian(tb.sum(tb.tanh(scores @ h)), [x, W]))
-    assert prospects.are_small
-    assert prospects.have_sums
+def test_what_multiplies_two_tensors_that_vary_is_a_function_and_no_matrix() -> None:
+    h = tb.variable("x", 7, 5)
+    parameters = []
+    for k in range(8):
+        W = tb.variable(f"W{k}", 5, 5)
+        parameters.append(W)
+        h = tb.tanh(h @ W)
+        h = tb.tanh(h @ h.T) @ h
+        h = tb.tanh(h)
+    assert not Prospects(tb.jacobian(tb.sum(h), parameters)).allow("forward")
+
+
+def test_there_are_sums_where_paths_meet() -> None:
+    x = tb.variable("x", 3)
+    chain = tb.sin(tb.tanh(x))
+    assert not Prospects(tb.jacobian(chain, x)).have_sums
+    assert Prospects(tb.jacobian(chain + tb.exp(x), x)).have_sums
+    assert Prospects(tb.jacobian(chain * x, x)).have_sums

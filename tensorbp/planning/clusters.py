@@ -58,7 +58,7 @@ def planned_jointly(
                 node for node in window if node in needed or readers.get(node, inside) - inside
             }
             # what a part of a cluster could share, the rest of it may make anyway
-            left = effort if len(window) == len(cluster) else None
+            left = effort if len(window) == len(cluster) <= WINDOW else None
             alike = (left is None, _without_values(window, planned, wanted))
             if (
                 alike not in hopeless

@@ -10,8 +10,9 @@ of the two.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
-from typing import cast
+from typing import Any, cast
 
 from tensorbp.algebra import LinearMap
 from tensorbp.errors import CompileError
@@ -24,6 +25,8 @@ from tensorbp.planning.collection import no_collection
 from tensorbp.planning.finders import Finder, checked
 from tensorbp.planning.memory.amounts import bytes_from
 from tensorbp.planning.plan import (
+    Baselines,
+    Figures,
     MapOutput,
     OrderName,
     PlainOrder,
@@ -33,7 +36,7 @@ from tensorbp.planning.plan import (
 )
 from tensorbp.planning.query import Candidate, Query, within_limit
 from tensorbp.planning.schedule import ITEM_BYTES
-from tensorbp.planning.search import PLAIN_ORDERS, Search
+from tensorbp.planning.search import PLAIN_ORDERS, Search, baseline
 from tensorbp.registry import default_registry
 
 __all__ = ["Outputs", "Wanted", "flattened", "plan"]
@@ -104,12 +107,21 @@ def _planned(
     seconds: float | None,
     limit: int | None,
 ) -> Plan:
-    search = Search(Query(wanted, dtype, labels, finders), seed, seconds)
+    asked = (wanted, dtype, labels, finders)
+    search = Search(Query(*asked), seed, seconds)
     best, name = search.best() if order is None else (search.plain(order), order)
     if limit is not None:
         others = PLAIN_ORDERS if order is None else ()
         best = within_limit(chain([best], map(search.plain, others)), limit)
-    return _written(best, name, search, dtype)
+    # no node is kept for the baselines: what is there when the same is planned again would get its
+    # place among the nodes that are made anew
+    baselines = Baselines(partial(_priced, asked, "forward"), partial(_priced, asked, "reverse"))
+    return _written(best, name, baselines, dtype)
+
+
+def _priced(asked: tuple[Any, ...], order: PlainOrder) -> Figures:
+    """Return what a query costs in plain forward or plain reverse mode."""
+    return baseline(Query(*asked), order).figures
 
 
 def flattened(outputs: Outputs) -> list[Wanted]:
@@ -136,7 +148,7 @@ def flattened(outputs: Outputs) -> list[Wanted]:
     return wanted
 
 
-def _written(best: Candidate, order: OrderName, search: Search, dtype: str) -> Plan:
+def _written(best: Candidate, order: OrderName, baselines: Baselines, dtype: str) -> Plan:
     """Return a candidate as plain data."""
     inputs, steps, number = best.schedule.numbered(best.labels)
     outputs: list[int | MapOutput] = []
@@ -152,7 +164,7 @@ def _written(best: Candidate, order: OrderName, search: Search, dtype: str) -> P
         tuple(outputs),
         order,
         best.figures,
-        search.baselines,
+        baselines,
         best.lower_bound,
         best.kept_by,
     )

@@ -100,14 +100,11 @@ def _has_matrices_in_a_row(jacobian: Jacobian) -> bool:
 
 def _is_branched(jacobian: Jacobian) -> bool:
     """Say whether a node between the ends of a Jacobian is read twice, or one reads two of them."""
-    between: set[Expression] = set(jacobian.sources)
-    read: set[Expression] = set()
-    for node in topological_order(jacobian.targets):
-        inside = {each for each in node.operands if each in between}
-        if not inside:
-            continue
+    nodes = between(jacobian.targets, jacobian.sources)
+    varying, read = {*jacobian.sources, *nodes}, set[Expression]()
+    for node in nodes:
+        inside = varying.intersection(node.operands)
         if len(inside) > 1 or inside & read:
             return True
         read |= inside
-        between.add(node)
     return False

@@ -133,10 +133,6 @@ class Query:
             tuple[object, ...], tuple[list[Expression | LinearMap[Expression]], Resolution]
         ] = {}
 
-    def forget(self) -> None:
-        """Let go of what is remembered to make the next candidate faster."""
-        self._known.clear()
-
     def worked_out(
         self,
         eliminations: Eliminations,

@@ -1,4 +1,4 @@
-"""The search over elimination orders: one map after the other, as long as the total falls."""
+"""The search over elimination orders: of one map after the other, and of all maps at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tensorbp.planning.bounds import least_pushed
 from tensorbp.planning.collection import no_collection
 from tensorbp.planning.cross_country import CrossCountry
 from tensorbp.planning.phases import announce
-from tensorbp.planning.plan import Baselines, OrderName, PlainOrder
+from tensorbp.planning.plan import OrderName, PlainOrder
 from tensorbp.planning.prospects import Prospects
 from tensorbp.planning.query import Candidate, Elimination, Eliminations, Query
 from tensorbp.planning.schedule import Schedule
 from tensorbp.planning.stacking import stacked_input, stacked_output
 
-__all__ = ["PLAIN_ORDERS", "Search"]
+__all__ = ["PLAIN_ORDERS", "Search", "baseline"]
 
 PLAIN_ORDERS: tuple[PlainOrder, ...] = ("reverse", "forward")
 
@@ -46,23 +46,6 @@ class Search:
         self._prospects = {each: Prospects(each) for each in query.maps}
         self._baselines: dict[PlainOrder, Schedule] = {}
 
-    @property
-    def baselines(self) -> Baselines:
-        """What plain forward and plain reverse mode cost."""
-        return Baselines(
-            lambda: self._baseline("forward").figures, lambda: self._baseline("reverse").figures
-        )
-
-    @no_collection()
-    def _baseline(self, order: PlainOrder) -> Schedule:
-        """Return the steps of a plain order, spaces as ONE, step after step as derived."""
-        if order not in self._baselines:
-            announce(f"pricing plain {order} mode")
-            stacked = stacked_output if order == "reverse" else stacked_input
-            candidate = self._query.worked_out(self._plainly(order), "plain", stacked)
-            self._baselines[order] = candidate.as_derived.schedule
-        return self._baselines[order]
-
     def _is_at_most(self, order: PlainOrder, flops: float) -> bool:
         """Say whether a plain order costs no more than so many FLOPs."""
         query = self._query
@@ -70,11 +53,13 @@ class Search:
             least_pushed(each, order) > flops for each in query.maps
         ):
             return False
-        return self._baseline(order).cost.flops <= flops
+        if order not in self._baselines:
+            self._baselines[order] = baseline(query, order)
+        return self._baselines[order].cost.flops <= flops
 
     def plain(self, order: PlainOrder) -> Candidate:
         """Return the query in a plain order, block by block, step after step as derived."""
-        return self._query.worked_out(self._plainly(order), "plain").as_derived
+        return self._query.worked_out(_plainly(self._query, order), "plain").as_derived
 
     def best(self) -> tuple[Candidate, OrderName]:
         """Return the cheapest candidate, and the name of its order."""
@@ -82,19 +67,10 @@ class Search:
         name = self._name(eliminations, best)
         for each in PLAIN_ORDERS:
             if self._is_at_most(each, best.flops - 1):
-                candidate = self._query.worked_out(self._plainly(each), "plain")
+                candidate = self._query.worked_out(_plainly(self._query, each), "plain")
                 if candidate.flops < best.flops:
                     name, best = each, candidate
-        self._query.forget()
         return best, name
-
-    def _plainly(self, order: PlainOrder) -> Eliminations:
-        """Return plain orders, the given one for the maps that no other map differentiates."""
-        outermost = set(self._query.outermost)
-        return {
-            each: Elimination(order if each in outermost else plain_order(each))
-            for each in self._query.maps
-        }
 
     def _searched(self) -> tuple[Eliminations, Candidate]:
         """Change how one map after the other is worked out, as long as the total falls."""
@@ -103,25 +79,30 @@ class Search:
         best = self._query.worked_out(chosen, "across")
         for wanted in self._query.maps:
             for order in self._orders_to_try(wanted):
-                chosen, best = self._better(chosen, best, wanted, Elimination(order))
+                chosen, best = self._better(chosen, best, {wanted: Elimination(order)})
             if self._prospects[wanted].are_small and self._prospects[wanted].have_sums:
                 distributed = Elimination(chosen[wanted].order, distributes=True)
-                chosen, best = self._better(chosen, best, wanted, distributed)
+                chosen, best = self._better(chosen, best, {wanted: distributed})
+        if len(chosen) > 1 and all(each.are_small for each in self._prospects.values()):
+            # what no map gains alone they may gain together
+            for order in PLAIN_ORDERS:
+                if all(each.allow(order) for each in self._prospects.values()):
+                    together = dict.fromkeys(chosen, Elimination(order))
+                    chosen, best = self._better(chosen, best, together)
         return chosen, best
 
     def _better(
         self,
         chosen: Eliminations,
         best: Candidate,
-        wanted: MapExpression,
-        elimination: Elimination,
+        changed: Eliminations,
     ) -> tuple[Eliminations, Candidate]:
-        """Return the better of what is chosen, and the same with one map worked out otherwise."""
+        """Return the better of what is chosen, and the same with some maps worked out otherwise."""
         is_late = self._deadline is not None and monotonic() > self._deadline
-        if is_late or elimination == chosen[wanted]:
+        trial = chosen | changed
+        if is_late or trial == chosen:
             return chosen, best
         announce("trying another order of elimination")
-        trial = chosen | {wanted: elimination}
         candidate = self._query.worked_out(trial, "across")
         return (trial, candidate) if candidate.flops < best.flops else (chosen, best)
 
@@ -153,3 +134,19 @@ class Search:
                 if along.flops <= candidate.flops * (1 + SAME_COST):
                     return name
         return "mixed"
+
+
+@no_collection()
+def baseline(query: Query, order: PlainOrder) -> Schedule:
+    """Return a query in plain forward or plain reverse mode, spaces as ONE, step after step."""
+    announce(f"pricing plain {order} mode")
+    stacked = stacked_output if order == "reverse" else stacked_input
+    return query.worked_out(_plainly(query, order), "plain", stacked).as_derived.schedule
+
+
+def _plainly(query: Query, order: PlainOrder) -> Eliminations:
+    """Return plain orders, the given one for the maps that no other map differentiates."""
+    outermost = set(query.outermost)
+    return {
+        each: Elimination(order if each in outermost else plain_order(each)) for each in query.maps
+    }

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from opt_einsum import contract_path, get_symbol, paths
 from tensorbp_bench.planning.gradients import independent_with_sharing
 from tensorbp_bench.planning.jacobians import in_reverse, independent, planned, wanted
+from tensorbp_bench.planning.models import linear_gradients
 from tensorbp_bench.planning.oracle import (
     Einsum,
     best_chain,
@@ -21,6 +22,8 @@ from tensorbp_bench.planning.oracle import (
     path_flops,
     random_einsum,
 )
+
+import tensorbp as tb
 
 seeds = st.integers(0, 2**32)
 chains = st.lists(st.integers(1, 30), min_size=3, max_size=7)
@@ -104,6 +107,15 @@ def test_in_chains_with_activations_every_factor_has_the_batch_or_is_a_weight() 
     batch = max(einsum.sizes)
     assert [batch in axes for axes in einsum.inputs] == [True, True, False, True, False, True, True]
     assert min(size for axis, size in einsum.sizes.items() if axis != batch) >= 9
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(8, 256), min_size=4, max_size=9))
+def test_linear_networks_cost_no_more_than_each_gradient_in_its_own_order(
+    widths: list[int],
+) -> None:
+    plan = tb.plan(linear_gradients(widths, 1024))
+    assert plan.flops <= independent_with_sharing(widths, 1024)
 
 
 @pytest.mark.parametrize("dims", [[5, 4], [3, 4, 5]])

@@ -46,13 +46,11 @@ def reordered(roots: Sequence[Expression], storage: Storage) -> tuple[list[Expre
 
 def orders(roots: Sequence[Expression], storage: Storage) -> Iterator[list[Expression]]:
     """Yield the orders that are tried for the nodes below some roots."""
-    first = topological_order(roots)
-    yield first
-    graph = _Graph(first, storage)
-    second = topological_order(roots[::-1])
-    for order in (first, second):
-        if order is second:
-            yield second
+    graph: _Graph | None = None
+    for start in (roots, roots[::-1]):
+        order = topological_order(start)
+        yield order
+        graph = graph or _Graph(order, storage)
         yield graph.listed(order, lambda added, place: (added > 0, place))
         yield graph.listed(order, lambda added, place: (added, place))
 
