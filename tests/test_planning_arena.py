@@ -65,6 +65,13 @@ def test_sizes_may_be_as_large_as_they_like(drawn: list[Lifetime], power: int) -
     assert place(large) == ([each * factor for each in offsets], total * factor)
 
 
+def test_what_is_needed_in_turn_takes_no_more_than_what_is_alive() -> None:
+    """Forward values that are given back in reverse, as derivatives need them: one stack."""
+    count = 2000
+    stack = [Lifetime((1 + k % 7) * ALIGNMENT, k, 2 * count - k) for k in range(count)]
+    assert place(stack)[1] == sum(each.size for each in stack)
+
+
 def test_what_lives_long_lies_below_where_that_leaves_no_gap() -> None:
     """By size alone 2 lines that stay lie above 4 and 3 that come and go, and 8 are needed."""
     drawn = [(2, 0, 2), (3, 0, 0), (4, 1, 2), (2, 0, 0)]

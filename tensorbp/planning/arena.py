@@ -1,15 +1,20 @@
 """The arena: one stretch of memory in which buffers that are alive at different times share places.
 
-Each buffer is alive from one step to another. Larger ones are placed first, each in the smallest
-gap, among those that are alive with it, in which it fits (greedy by size: Pisarchyk and Lee 2020,
-Efficient memory management for deep neural net inference). Where that leaves gaps, those that live
-longer come first in a second layout, and the smaller of the two is taken.
+Each buffer is alive from one step to another, and has a place that no other has while it is alive.
+A few layouts are made, the quickest first, until one is hardly larger than what is alive at one
+time; the smallest is taken:
+- in time: as the steps need them, each in the smallest hole that is free then;
+- by size: larger ones first, each in the smallest gap among those that are alive with it (Pisarchyk
+  and Lee 2020, Efficient memory management for deep neural net inference);
+- by life: the same, those first that live longer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import accumulate
 from typing import Any
 
@@ -17,6 +22,12 @@ __all__ = ["ALIGNMENT", "Lifetime", "place"]
 
 ALIGNMENT = 64
 """Every buffer starts at a multiple of so many bytes: a cache line, and the widest register."""
+
+SMALL_PART = 0.03
+"""How much larger than what is alive at one time an arena may be for no other to be made."""
+
+Layout = tuple[list[int], int]
+"""The line where each buffer begins, and the lines of all."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +53,25 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     Args:
         lifetimes: the buffers; no two that are alive at one step overlap.
     """
-    numbers = range(len(lifetimes))
-    # among equals the first comes first: as few places as can be are enough for intervals so
-    large_first = sorted(numbers, key=lambda k: (-lifetimes[k].size, lifetimes[k].first))
-    offsets, size = _in_gaps(lifetimes, large_first)
-    if size > _most_alive(lifetimes):
-        # sorting is stable: of those that live equally long the large ones stay first
-        long_first = sorted(large_first, key=lambda k: lifetimes[k].first - lifetimes[k].last)
-        offsets, size = min((offsets, size), _in_gaps(lifetimes, long_first), key=lambda e: e[1])
+    enough = (1 + SMALL_PART) * _most_alive(lifetimes)
+    made: list[Layout] = []
+    for layout in _layouts(lifetimes):
+        made.append(layout)
+        if layout[1] <= enough:
+            break
+    offsets, size = min(made, key=lambda layout: layout[1])
     return [each * ALIGNMENT for each in offsets], size * ALIGNMENT
+
+
+def _layouts(lifetimes: Sequence[Lifetime]) -> Iterator[Layout]:
+    """Yield the layouts, the quickest to make first."""
+    yield _in_time(lifetimes)
+    numbers = range(len(lifetimes))
+    large_first = sorted(numbers, key=lambda k: (-lifetimes[k].size, lifetimes[k].first))
+    yield _in_gaps(lifetimes, large_first)
+    # sorting is stable: of those that live equally long the large ones stay first
+    long_first = sorted(large_first, key=lambda k: lifetimes[k].first - lifetimes[k].last)
+    yield _in_gaps(lifetimes, long_first)
 
 
 def _most_alive(lifetimes: Sequence[Lifetime]) -> int:
@@ -62,8 +83,48 @@ def _most_alive(lifetimes: Sequence[Lifetime]) -> int:
     return max(accumulate(change))
 
 
-def _in_gaps(lifetimes: Sequence[Lifetime], order: Sequence[int]) -> tuple[list[int], int]:
-    """Return the line where each buffer begins, and the lines of all, placed in an order."""
+def _in_time(lifetimes: Sequence[Lifetime]) -> Layout:
+    """Return a layout made step after step, each buffer in the smallest hole that is long enough.
+
+    It takes a time that grows with the buffers, not with the square of their number.
+    """
+    offsets = [0] * len(lifetimes)
+    alive: list[tuple[int, int]] = []
+    # where each hole begins and ends, in order; the last is longer than any other can be
+    holes = [(0, 2 * sum([each.lines for each in lifetimes]))]
+    size = 0
+    numbers = [k for k, each in enumerate(lifetimes) if each.size]
+    for k in sorted(numbers, key=lambda k: (lifetimes[k].first, -lifetimes[k].last)):
+        buffer = lifetimes[k]
+        while alive and alive[0][0] < buffer.first:
+            dead = heappop(alive)[1]
+            _give_back(holes, offsets[dead], offsets[dead] + lifetimes[dead].lines)
+        fits = [(end - begin, begin) for begin, end in holes if end - begin >= buffer.lines]
+        length, begin = min(fits)
+        at = bisect(holes, (begin, 0))
+        rest = [(begin + buffer.lines, begin + length)] if length > buffer.lines else []
+        holes[at : at + 1] = rest
+        offsets[k] = begin
+        size = max(size, begin + buffer.lines)
+        heappush(alive, (buffer.last, k))
+    return offsets, size
+
+
+def _give_back(holes: list[tuple[int, int]], begin: int, end: int) -> None:
+    """Add a hole to others, and make one of those that touch."""
+    at = bisect(holes, (begin, end))
+    after = at
+    if after < len(holes) and holes[after][0] == end:
+        end = holes[after][1]
+        after += 1
+    if at and holes[at - 1][1] == begin:
+        at -= 1
+        begin = holes[at][0]
+    holes[at:after] = [(begin, end)]
+
+
+def _in_gaps(lifetimes: Sequence[Lifetime], order: Sequence[int]) -> Layout:
+    """Return a layout made in an order, each buffer in the smallest gap among those beside it."""
     import numpy as np
 
     offsets = [0] * len(lifetimes)
