@@ -99,13 +99,12 @@ def _in_time(lifetimes: Sequence[Lifetime]) -> Layout:
         while alive and alive[0][0] < buffer.first:
             dead = heappop(alive)[1]
             _give_back(holes, offsets[dead], offsets[dead] + lifetimes[dead].lines)
-        fits = [(end - begin, begin) for begin, end in holes if end - begin >= buffer.lines]
-        length, begin = min(fits)
+        lines = buffer.lines
+        length, begin = min([(e - b, b) for b, e in holes if e - b >= lines])
         at = bisect(holes, (begin, 0))
-        rest = [(begin + buffer.lines, begin + length)] if length > buffer.lines else []
-        holes[at : at + 1] = rest
+        holes[at : at + 1] = [(begin + lines, begin + length)] if length > lines else []
         offsets[k] = begin
-        size = max(size, begin + buffer.lines)
+        size = max(size, begin + lines)
         heappush(alive, (buffer.last, k))
     return offsets, size
 

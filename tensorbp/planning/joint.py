@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import islice
 from itertools import product as combinations
 
@@ -254,6 +254,7 @@ class _Product:
         self.inputs = [self.network.inputs[k] for k in self.places]
         self.everything = (1 << len(serials)) - 1
         self._programme = SubsetProgramme(self.inputs, self.network.output, self.network.sizes)
+        self._halves = cache(self._programme.halves)
         self._keys: dict[int, Key | None] = {}
         self._at: dict[int, list[int]] = {}
         for k, serial in enumerate(self.serials):
@@ -300,7 +301,7 @@ class _Product:
             whole: the subset that is wanted; all by default.
         """
         free = {members: made for key, made in known.items() for members in self.occurrences(key)}
-        halves = self._programme.halves(free)
+        halves = self._halves(frozenset(free))
         table: _Table = {}
         pending = [whole or self.everything]
         while pending:

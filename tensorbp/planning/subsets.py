@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tensorbp.algebra import Axis
@@ -17,6 +18,9 @@ __all__ = ["AXES_LIMIT", "SubsetProgramme", "has_few_axes"]
 
 AXES_LIMIT = 62
 """The most axes, those alike counted once, of which a set fits the bits of a machine integer."""
+
+LEVELS = 128
+"""Of how many numbers of factors and sizes of subsets all splits are remembered."""
 
 HALF = 16
 """Volumes of sets of axes are looked up by this many bits at a time."""
@@ -125,19 +129,12 @@ class SubsetProgramme:
     def _level(self, size: int) -> _Level:
         import numpy as np
 
-        everything = np.arange(1 << self.count)
-        members = (everything[:, None] >> np.arange(self.count)) & 1
-        subsets = everything[members.sum(axis=1) == size]
-        places = np.nonzero(members[subsets])[1].reshape(-1, size)
-        # the lowest member is in the half; of the others any but all
-        patterns = 1 + 2 * np.arange((1 << (size - 1)) - 1)
-        chosen = (patterns[:, None] >> np.arange(size)) & 1
-        halves = (1 << places) @ chosen.T
+        subsets, halves = _splits(self.count, size)
         rest = subsets[:, None] ^ halves
         both = self.kept[halves] | self.kept[rest]
         flops = self._volume(both) * np.where(both != self.kept[subsets][:, None], 2, 1)
         volumes = self._volume(self.kept[subsets])
-        written = np.repeat(volumes[:, None], len(patterns), axis=1)
+        written = np.repeat(volumes[:, None], halves.shape[1], axis=1)
         for single in self._selections:
             for row, column in zip(*np.nonzero((halves == single) | (rest == single)), strict=True):
                 flops[row, column], written[row, column] = self.price(
@@ -170,6 +167,24 @@ class SubsetProgramme:
         for k, table in enumerate(self._tables):
             result = result * table[(axes >> (HALF * k)) & (len(table) - 1)]
         return result
+
+
+@lru_cache(maxsize=LEVELS)
+def _splits(count: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the subsets of one size, and in a row for each the halves that hold its lowest member.
+
+    Networks with as many factors have the same.
+    """
+    import numpy as np
+
+    everything = np.arange(1 << count)
+    members = (everything[:, None] >> np.arange(count)) & 1
+    subsets = everything[members.sum(axis=1) == size]
+    places = np.nonzero(members[subsets])[1].reshape(-1, size)
+    # the lowest member is in the half; of the others any but all
+    patterns = 1 + 2 * np.arange((1 << (size - 1)) - 1)
+    chosen = (patterns[:, None] >> np.arange(size)) & 1
+    return subsets, (1 << places) @ chosen.T
 
 
 def _alike(inputs: Sequence[frozenset[Axis]], output: frozenset[Axis]) -> list[list[Axis]]:
