@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plan_zoo import QUESTIONS, cases, questions
 
 import tensorbp as tb
-from tensorbp.planning.cost import Cost, cost_of, is_free
+from tensorbp.planning.cost import Cost, cost_of, is_free, total_cost
 
 letters = st.lists(st.sampled_from("abcde"), max_size=3, unique=True)
 
@@ -69,7 +69,8 @@ def test_scaling_costs_one_multiplication_for_each_number() -> None:
 
 
 def test_costs_are_added() -> None:
-    assert Cost(3, 2) + Cost(5, 1) == Cost(8, 3)
+    x, W = tb.variable("x", 7, 11), tb.variable("W", 11, 5)
+    assert total_cost([x, W, x + x, x @ W]) == Cost(77 + 770, 385, 385)
 
 
 @pytest.mark.parametrize(("function", "each"), [(tb.tanh, 1), (tb.softmax, 5), (tb.logsumexp, 4)])

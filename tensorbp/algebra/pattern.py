@@ -128,6 +128,15 @@ class Pattern:
         return len(self.factors) < 2 and not self.summed
 
     @cached_property
+    def is_pair(self) -> bool:
+        """Whether it is two factors of which neither has an axis that nothing else has.
+
+        The output, a tensor, is all that is left of them, one axis a dimension.
+        """
+        is_plain = self.has_plain_sides and not self.has_delta and not self.input
+        return len(self.factors) == 2 and is_plain and 1 not in self.uses
+
+    @cached_property
     def is_identity(self) -> bool:
         """Whether the output is the one factor that there is."""
         return self.factors == (self.output,) and not self.has_delta

@@ -196,6 +196,11 @@ class Term(Generic[Value]):
         """Return the same product between other sides; every axis is in a factor or in them."""
         return self._rewritten(rewritten(self.pattern.factors, output, input), self.values)
 
+    def swapped(self) -> Term[Value]:
+        """Return the same product with its factors in reverse order."""
+        new = rewritten(self.pattern.factors[::-1], self.pattern.output, self.pattern.input)
+        return self._rewritten(new, self.values[::-1])
+
     def derivative(self, position: int) -> Term[Value]:
         """Return the map to a tensor from one of its factors: what is left without that factor.
 

@@ -51,7 +51,11 @@ def topological_order(
                 order[pending.pop()] = None
                 continue
             begun.add(node)
-            pending += [each for each in needs(node)[::-1] if each not in begun]
+            missing = [each for each in needs(node)[::-1] if each not in begun]
+            if missing:
+                pending += missing
+            else:
+                order[pending.pop()] = None
     return list(order)
 
 

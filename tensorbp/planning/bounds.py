@@ -12,7 +12,7 @@ from tensorbp.expression.map_expression import Jacobian, MapExpression
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import has_selections
 from tensorbp.planning.clusters import expansions
-from tensorbp.planning.cost import Cost, cost_of
+from tensorbp.planning.cost import total_cost
 from tensorbp.planning.finders import best_path
 from tensorbp.planning.fusion import Contraction, is_product
 from tensorbp.planning.network import Network, in_sequence
@@ -52,7 +52,7 @@ def lower_bound(
         return None
     total = sum(max(map(_least_flops, group)) for group in _groups(products))
     others = [node for node in topological_order(roots) if not is_product(node)]
-    return total + sum((cost_of(node) for node in others), Cost()).flops
+    return total + total_cost(others).flops
 
 
 def least_pushed(wanted: MapExpression, order: PlainOrder) -> int:

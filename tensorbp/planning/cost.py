@@ -6,6 +6,7 @@ two tensors, twice if one is summed over. Elementwise functions say their own co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -16,7 +17,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.planning.network import pair_flops
 from tensorbp.planning.selecting import Selected, SummedUp
 
-__all__ = ["Cost", "cost_of", "is_free"]
+__all__ = ["Cost", "cost_of", "is_free", "total_cost"]
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,6 @@ class Cost:
     flops: int = 0
     multiplications: int = 0
     multiply_adds: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.flops + other.flops,
-            self.multiplications + other.multiplications,
-            self.multiply_adds + other.multiply_adds,
-        )
 
 
 def is_free(node: Expression) -> bool:
@@ -66,6 +60,16 @@ def cost_of(node: Expression) -> Cost:
     if isinstance(operator, Primitive):
         return Cost(operator.flops(node.shape, *[each.shape for each in node.operands]))
     return Cost()
+
+
+def total_cost(nodes: Iterable[Expression]) -> Cost:
+    """Return what computing some nodes costs."""
+    costs = [cost_of(node) for node in nodes]
+    return Cost(
+        sum([each.flops for each in costs]),
+        sum([each.multiplications for each in costs]),
+        sum([each.multiply_adds for each in costs]),
+    )
 
 
 def _cost_of_einsum(node: Expression, operator: Einsum) -> Cost:

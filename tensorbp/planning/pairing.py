@@ -71,8 +71,14 @@ class _Pairing:
     def _contract(self, contraction: Contraction, label: str | None) -> Expression:
         term = contraction.term
         values = tuple([self.rewritten[each] for each in term.values])
+        whole = Term(term.coefficient, values, term.pattern, term.sizes)
         if len(values) == 1:
-            return _node(Term(term.coefficient, values, term.pattern, term.sizes))
+            return _node(whole)
+        if term.pattern.is_pair:
+            value = self._pair(whole)
+            origin = _in_common(*contraction.origins)
+            self._label(value, self._given_labels.get(origin[-1], label))
+            return value
         uses = list(term.pattern.uses)
         tensors = [
             self._presummed(_Tensor.of(value, factor, k, origin), uses, term)
@@ -95,6 +101,21 @@ class _Pairing:
             self._label(joined.value, self._given_labels.get(joined.origin[-1], label))
             tensors.append(joined)
         return contract(Term.of(1, [tensors[-1].factor], term.output, (), term.sizes))
+
+    def _pair(self, term: Term[Expression]) -> Expression:
+        """Return a product that is a pair as it stands: what `_joined` would make of it."""
+        one, other = term.values
+        leaves = ((one.serial, 0), (other.serial, 1))
+        key, number = intermediate_key(leaves, term.pattern.output_axes, term, term.coefficient)
+        assert key is not None
+        known = self._shared.get(key)
+        if known is not None:
+            named = {k: axis for axis, k in number.items()}
+            factor = Factor(known[0], tuple([(named[k],) for k in known[1]]))
+            return contract(Term.of(1, [factor], term.output, (), term.sizes))
+        value = _node(_scaled_where_small(term.swapped() if one.serial > other.serial else term))
+        self._shared[key] = (value, tuple([number[axis] for axis in term.pattern.output_axes]))
+        return value
 
     def _presummed(self, tensor: _Tensor, uses: Sequence[int], term: Term[Expression]) -> _Tensor:
         """Sum over the axes that one factor alone has, unless it is a selection."""
@@ -135,16 +156,21 @@ class _Pairing:
             )
             if key:
                 self._shared[key] = (value, tuple([number[axis] for axis in axes]))
-        origin = tuple([x for x, y in zip(a.origin, b.origin, strict=False) if x is y])
         factor = Factor(value, tuple([(axis,) for axis in axes]))
-        return _Tensor(value, factor, axes, leaves, origin)
+        return _Tensor(value, factor, axes, leaves, _in_common(a.origin, b.origin))
+
+
+Origin = tuple[Expression, ...]
+"""The einsums that all of an intermediate was in before they were fused, outermost first."""
+
+
+def _in_common(one: Origin, other: Origin) -> Origin:
+    """Return the origin of what two tensors are contracted to."""
+    return tuple([x for x, y in zip(one, other, strict=False) if x is y])
 
 
 class _Tensor:
-    """An intermediate: its value, how it takes part in the product, and what went into it.
-
-    Its origin are the einsums that all of it was in before they were fused, outermost first.
-    """
+    """An intermediate: its value, how it takes part in the product, and what went into it."""
 
     __slots__ = ("axes", "factor", "leaves", "origin", "value")
 
@@ -154,7 +180,7 @@ class _Tensor:
         factor: Factor[Expression],
         axes: tuple[Axis, ...],
         leaves: Leaves,
-        origin: tuple[Expression, ...],
+        origin: Origin,
     ) -> None:
         self.value, self.factor, self.axes, self.leaves = value, factor, axes, leaves
         self.origin = origin
@@ -164,7 +190,7 @@ class _Tensor:
         value: Expression,
         factor: Factor[Expression],
         position: int,
-        origin: tuple[Expression, ...],
+        origin: Origin,
     ) -> _Tensor:
         axes = tuple(dict.fromkeys(factor.axes))
         leaf = (value.serial, position)

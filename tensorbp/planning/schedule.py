@@ -13,7 +13,7 @@ from tensorbp.expression.graph import topological_order
 from tensorbp.expression.layer import Layer
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
-from tensorbp.planning.cost import Cost, cost_of
+from tensorbp.planning.cost import Cost, cost_of, total_cost
 from tensorbp.planning.labels import spread
 from tensorbp.planning.memory.liveness import peak_bytes
 from tensorbp.planning.memory.reordering import reordered
@@ -76,7 +76,7 @@ class Schedule:
     def cost(self) -> Cost:
         """What all nodes cost."""
         nodes = topological_order(self.roots) if self._nodes is None else self._nodes
-        return sum((cost_of(node) for node in nodes), Cost())
+        return total_cost(nodes)
 
     @property
     def nodes(self) -> list[Expression]:

@@ -87,10 +87,16 @@ def dead_after(sequence: Sequence[Expression], storage: Storage) -> list[list[in
     base: list[int] = []
     last: dict[int, int] = {}
     for place, node in enumerate(sequence):
-        read = [base[latest[each]] for each in node.operands]
-        base.append(read[0] if read and storage.is_view(node) else place)
+        own = place
+        if node.operands:
+            read = [base[latest[each]] for each in node.operands]
+            for each in read:
+                last[each] = place
+            if storage.is_view(node):
+                own = read[0]
+        base.append(own)
         latest[node] = place
-        last.update(dict.fromkeys([*read, base[place]], place))
+        last[own] = place
     dead: list[list[int]] = [[] for _ in sequence]
     for place, end in last.items():
         node = sequence[place]
