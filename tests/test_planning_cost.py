@@ -69,8 +69,8 @@ def test_scaling_costs_one_multiplication_for_each_number() -> None:
 
 
 def test_costs_are_added() -> None:
-    x, W = tb.variable("x", 7, 11), tb.variable("W", 11, 5)
-    assert total_cost([x, W, x + x, x @ W]) == Cost(77 + 770, 385, 385)
+    x, y, W = tb.variable("x", 7, 11), tb.variable("y", 7, 11), tb.variable("W", 11, 5)
+    assert total_cost([x, y, W, x + y, x @ W]) == Cost(77 + 770, 385, 385)
 
 
 @pytest.mark.parametrize(("function", "each"), [(tb.tanh, 1), (tb.softmax, 5), (tb.logsumexp, 4)])

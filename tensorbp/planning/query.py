@@ -90,9 +90,8 @@ class Candidate:
     @property
     def as_derived(self) -> Candidate:
         """The same step after step as it was derived, nothing moved to save memory."""
-        roots = self.schedule.roots
-        schedule = Schedule(roots, self.schedule.dtype, topological_order(roots))
-        return replace(self, schedule=schedule)
+        given = self.schedule
+        return replace(self, schedule=Schedule(given.roots, given.dtype, given.derived))
 
     @property
     def is_across(self) -> bool:

@@ -75,8 +75,12 @@ class Schedule:
     @cached_property
     def cost(self) -> Cost:
         """What all nodes cost."""
-        nodes = topological_order(self.roots) if self._nodes is None else self._nodes
-        return total_cost(nodes)
+        return total_cost(self.derived if self._nodes is None else self._nodes)
+
+    @cached_property
+    def derived(self) -> list[Expression]:
+        """All nodes, each once, as they were derived: nothing moved to save memory."""
+        return topological_order(self.roots)
 
     @property
     def nodes(self) -> list[Expression]:
