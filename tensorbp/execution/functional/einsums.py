@@ -12,6 +12,7 @@ from math import prod
 from typing import Any
 
 from tensorbp.algebra import Axis, Dimension, Number, shape_of
+from tensorbp.execution.functional.layouts import AS_WRITTEN, Layout
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.expression.einsum import Einsum
 
@@ -21,13 +22,16 @@ Array = Any
 Function = Callable[..., Array]
 
 
-def einsum_function(operator: Einsum, xp: Namespace, dtype: str) -> Function:
+def einsum_function(
+    operator: Einsum, xp: Namespace, dtype: str, layout: Layout = AS_WRITTEN
+) -> Function:
     """Return an einsum as a function of its operands.
 
     Args:
         operator: the einsum.
         xp: the array library.
         dtype: the type of numbers.
+        layout: how the result of a product had better lie.
     """
     opened = [opening(dimensions, operator.sizes, xp) for dimensions in operator.factors]
     if not opened:
@@ -42,7 +46,8 @@ def einsum_function(operator: Einsum, xp: Namespace, dtype: str) -> Function:
             return lambda x: finish(open_it(x))
         return lambda x: finish(xp.sum(open_it(x), axis=summed))
     (left, open_left), (right, open_right) = opened
-    multiply, present = _product(operator, left, right, xp)
+    output = [operator.output[k] for k in layout] or operator.output
+    multiply, present = _product(operator, left, right, output, xp)
     finish = finishing(operator.output, operator.sizes, operator.coefficient, present, xp)
     return lambda a, b: finish(multiply(open_left(a), open_right(b)))
 
@@ -148,10 +153,14 @@ def _on_diagonal(xp: Namespace, array: Array, first: int, second: int, size: int
 
 
 def _product(
-    operator: Einsum, left: tuple[Axis, ...], right: tuple[Axis, ...], xp: Namespace
+    operator: Einsum,
+    left: tuple[Axis, ...],
+    right: tuple[Axis, ...],
+    output: Sequence[Dimension],
+    xp: Namespace,
 ) -> tuple[Function, list[Axis]]:
-    """Return how two arrays are multiplied, and the axes of what comes out."""
-    order = [a for d in operator.output for a in d if a in left or a in right]
+    """Return how two arrays are multiplied, and the axes of what comes out, as they lie."""
+    order = [a for d in output for a in d if a in left or a in right]
     order = list(dict.fromkeys(order))
     shared = [axis for axis in left if axis in right]
     summed = [axis for axis in shared if axis in operator.summed]

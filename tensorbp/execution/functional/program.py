@@ -15,6 +15,7 @@ from tensorbp.execution.functional.attention import Attention, with_attention
 from tensorbp.execution.functional.call import Call, needed
 from tensorbp.execution.functional.convolutions import convolution, transposed_convolution
 from tensorbp.execution.functional.einsums import Function, as_number, einsum_function
+from tensorbp.execution.functional.layouts import AS_WRITTEN, Layout, layouts
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.functional.selections import selected_function, summed_up_function
 from tensorbp.expression.arithmetic import Add
@@ -86,11 +87,15 @@ def _calls(plan: Plan, attention: Attention | None) -> list[Call]:
     """Return the steps as calls; a convolution or attention is one call for several of them."""
     producers = {step.result: step for step in plan.steps}
     readers = Counter(chain(plan.results, *(step.operands for step in plan.steps)))
+    lie = layouts(plan.steps)
     calls = []
     for step in plan.steps:
         said = " ".join(f"{step.operation} {step.equation}".split())
         call = Call(
-            (step.result,), step.operands, said, partial(_function, step.operator, plan.dtype)
+            (step.result,),
+            step.operands,
+            said,
+            partial(_function, step.operator, plan.dtype, lie.get(step.result, AS_WRITTEN)),
         )
         calls.append(_convolution(step, producers, readers) or call)
     calls = needed(calls, plan.results)
@@ -123,10 +128,10 @@ def _known(value: Array) -> Function:
     return lambda: value
 
 
-def _function(operator: Operator, dtype: str, xp: Namespace) -> Function:
+def _function(operator: Operator, dtype: str, layout: Layout, xp: Namespace) -> Function:
     """Return what carries out a step, as a function of its operands."""
     if isinstance(operator, Einsum):
-        return einsum_function(operator, xp, dtype)
+        return einsum_function(operator, xp, dtype, layout)
     if isinstance(operator, Add):
         return _addition([as_number(number) for number in operator.coefficients])
     if isinstance(operator, Selected):
