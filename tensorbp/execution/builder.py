@@ -18,12 +18,13 @@ from tensorbp.execution.instructions import (
     Reduce,
     Stored,
 )
+from tensorbp.execution.sums import as_matrix
 from tensorbp.execution.view import Shape, View
 
 __all__ = ["Builder"]
 
 FEW_SUMMANDS = 16
-"""Sums of so many numbers are additions of arrays: numpy reduces short rows slowly."""
+"""Sums of so many numbers that lie apart are additions of arrays: numpy reduces these slowly."""
 
 
 class Builder:
@@ -105,7 +106,8 @@ class Builder:
     def summed(self, view: View, axes: Sequence[int]) -> View:
         """Return the sum over dimensions."""
         sizes = [view.shape[k] for k in axes]
-        if not 2 <= prod(sizes) <= FEW_SUMMANDS < view.size:
+        are_few = 2 <= prod(sizes) <= FEW_SUMMANDS < view.size
+        if not are_few or as_matrix(view, axes) is not None:
             result = self.new([size for k, size in enumerate(view.shape) if k not in axes])
             self.emit(Reduce("add", (view,), tuple(axes), result))
             return result

@@ -27,6 +27,7 @@ from tensorbp.execution.instructions import (
 )
 from tensorbp.execution.lowering import Lowered
 from tensorbp.execution.memory import Memory
+from tensorbp.execution.sums import as_matrix
 from tensorbp.execution.view import Shape, View, collapsed
 
 __all__ = ["Source", "written"]
@@ -248,6 +249,8 @@ class _Writer:
 
     def _reduce(self, instruction: Reduce) -> None:
         (view,) = instruction.operands
+        if instruction.function == "add" and self._add_rows(view, instruction):
+            return
         axes: Any = instruction.axes
         if len(axes) == len(view.shape) and view.is_dense:
             view, axes = View(view.value, (view.size,), (1,), view.offset), (0,)
@@ -256,6 +259,23 @@ class _Writer:
         function = self._function(instruction.function, ".reduce")
         result = self._view(instruction.result)
         self._line(f"{function}({self._view(view)}, {axes}, None, {result})")
+
+    def _add_rows(self, view: View, instruction: Reduce) -> bool:
+        """Write a sum as a product with ones, where it is one; say whether it is."""
+        result = instruction.result
+        matrix = as_matrix(view, instruction.axes)
+        dtype = self.values[view.value].dtype
+        is_plain = dtype.kind in "fc" and dtype == self.values[result.value].dtype
+        if matrix is None or not is_plain or not result.is_contiguous or self._moved:
+            return False
+        ones = f"ones_{matrix.shape[0]}"
+        self.namespace.setdefault(ones, np.ones(matrix.shape[0], dtype))
+        if matrix.shape[1] == 1 and not result.shape:
+            matrix = View(matrix.value, matrix.shape[:1], matrix.strides[:1], matrix.offset)
+        else:
+            result = View(result.value, matrix.shape[1:], (1,), result.offset)
+        self._line(f"{ones}.dot({self._view(matrix)}, {self._view(result)})")
+        return True
 
     def _matmul(self, instruction: Matmul) -> None:
         left, right = instruction.operands

@@ -23,6 +23,7 @@ from tensorbp.planning.memory.limit import within
 from tensorbp.planning.pairing import pair
 from tensorbp.planning.phases import announce
 from tensorbp.planning.plan import Figures
+from tensorbp.planning.rereading import reread
 from tensorbp.planning.schedule import Schedule
 
 __all__ = [
@@ -92,6 +93,23 @@ class Candidate:
         """The same step after step as it was derived, nothing moved to save memory."""
         given = self.schedule
         return replace(self, schedule=Schedule(given.roots, given.dtype, given.derived))
+
+    @property
+    def rereading(self) -> Candidate:
+        """The same with as many FLOPs, where sums read the products that are made anyway."""
+        given = self.schedule
+        new = reread(given.roots)
+        if not new:
+            return self
+        labels = {new[node]: label for node, label in self.labels.items() if node in new}
+        return replace(
+            self,
+            outputs=tuple([_replaced(each, new) for each in self.outputs]),
+            schedule=Schedule(
+                list(dict.fromkeys([new[each] for each in given.roots])), given.dtype
+            ),
+            labels={**self.labels, **labels},
+        )
 
     @property
     def is_across(self) -> bool:

@@ -70,7 +70,7 @@ class Search:
                 candidate = self._query.worked_out(_plainly(self._query, each), "plain")
                 if candidate.flops < best.flops:
                     name, best = each, candidate
-        return best, name
+        return best.rereading, name
 
     def _searched(self) -> tuple[Eliminations, Candidate]:
         """Change how one map after the other is worked out, as long as the total falls."""
