@@ -1,7 +1,7 @@
 """Instructions: what an array library is told to do, as plain data.
 
-Each writes one view of a stored value. No instruction holds an array; how a program is carried
-out in numpy is written from them, and so it may be for other libraries.
+Each but a check writes one view of a stored value. No instruction holds an array; how a program is
+carried out in numpy is written from them, and so it may be for other libraries.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tensorbp.execution.view import View
 __all__ = [
     "Apply",
     "Call",
+    "Check",
     "Choose",
     "Copy",
     "EinsumCall",
@@ -133,6 +134,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A function of arrays that raises an error if their numbers are none that it allows."""
+
+    function: Callable[..., None]
+    operands: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
     """Instructions carried out several times, each time with views that have moved on.
 
@@ -147,7 +156,7 @@ class Loop:
     steps: Mapping[View, int]
 
 
-Instruction = Apply | Choose | Copy | Reduce | Matmul | Vecdot | EinsumCall | Call | Loop
+Instruction = Apply | Choose | Copy | Reduce | Matmul | Vecdot | EinsumCall | Call | Check | Loop
 
 
 def reads(instruction: Instruction) -> Iterator[View]:
@@ -166,5 +175,5 @@ def writes(instruction: Instruction) -> Iterator[View]:
     if isinstance(instruction, Loop):
         for each in instruction.body:
             yield from writes(each)
-    else:
+    elif not isinstance(instruction, Check):
         yield instruction.result

@@ -14,6 +14,7 @@ import numpy as np
 from tensorbp.execution.instructions import (
     Apply,
     Call,
+    Check,
     Choose,
     Copy,
     EinsumCall,
@@ -205,6 +206,7 @@ class _Writer:
             Vecdot: self._vecdot,
             EinsumCall: self._einsum,
             Call: self._call,
+            Check: self._check,
         }
         writers[type(instruction)](instruction)
 
@@ -335,6 +337,11 @@ class _Writer:
             self._line(f"{name}({', '.join([result, *names])})")
         else:
             self._line(f"{result}[...] = {name}({', '.join(names)})")
+
+    def _check(self, instruction: Check) -> None:
+        name = f"check_{len(self.namespace)}"
+        self.namespace[name] = instruction.function
+        self._line(f"{name}({', '.join([self._view(each) for each in instruction.operands])})")
 
     def _loop(self, loop: Loop) -> None:
         """Write a loop: what moves is made into lists of views, one for each time."""

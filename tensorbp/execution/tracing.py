@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tensorbp.execution.builder import Builder
-from tensorbp.execution.instructions import Apply, Copy, Operand, Reduce
+from tensorbp.execution.instructions import Apply, Check, Copy, Operand, Reduce
 from tensorbp.execution.view import Shape, View
 from tensorbp.expression.layer import Primitive
 
@@ -169,6 +169,10 @@ class Tracer(NDArrayOperatorsMixin):
         raise NotTraceableError("its numbers are looked at")
 
     __bool__ = __int__ = __float__ = __index__ = __iter__ = _looked_at
+
+    def when_run(self, check: Callable[[Any], None]) -> None:
+        """Let a check of the numbers be made whenever the program runs."""
+        self.builder.emit(Check(check, (self._view(),)))
 
     # ----- methods of arrays that are functions of numpy as well -----
 

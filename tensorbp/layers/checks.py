@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from operator import index
 from typing import Any
 
 from tensorbp.errors import LayerError, ShapeError, SignatureError
 from tensorbp.expression.layer import Shape
 
-__all__ = ["axis_or_axes", "blame", "feature_count", "same_shape", "whole_number", "whole_numbers"]
+__all__ = [
+    "axis_or_axes",
+    "blame",
+    "check_values",
+    "feature_count",
+    "same_shape",
+    "whole_number",
+    "whole_numbers",
+]
 
 
 @contextmanager
@@ -20,6 +29,22 @@ def blame(layer: str) -> Iterator[None]:
         yield
     except (ShapeError, SignatureError) as error:
         raise LayerError(f"layer '{layer}': {error}") from None
+
+
+def check_values(xp: Any, array: Any, check: Callable[[Any], None]) -> None:
+    """Check the numbers of an array: at once, or whenever the program runs that records the rule.
+
+    Inside of ``jax.jit``, where arrays have no numbers yet, nothing is checked.
+
+    Args:
+        xp: the namespace of the array library.
+        array: what a forward rule was given.
+        check: raises an error if the numbers of an array are none that are allowed.
+    """
+    if hasattr(array, "when_run"):
+        array.when_run(check)
+    elif xp.__name__ != "jax.numpy" or not isinstance(array, import_module("jax").core.Tracer):
+        check(array)
 
 
 def whole_number(layer: str, name: str, value: Any, least: int | None = None) -> int:

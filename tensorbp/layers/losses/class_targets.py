@@ -46,7 +46,6 @@ class ClassTargets(Primitive):
     formula = "y_kc = w_c ((1-ε) δ(c, label_k) + ε/C)/n, 0 where the label is ignored"
     inputs = (Input("x"), Input("target", kind="integer", low=0, high=2))
     temporaries = 4
-    is_recorded = False
 
     label_smoothing: float = argument(LABEL_SMOOTHING, 0.0)
     weight: tuple[float, ...] | None = argument(WEIGHT, None)

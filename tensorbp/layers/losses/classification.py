@@ -66,7 +66,6 @@ class SoftmaxCrossEntropy(Primitive):
     name = "softmax_cross_entropy"
     formula = "l = ln Σ_p exp(x_p) - x_t"
     inputs = _LABELS
-    is_recorded = False
 
     label_smoothing: float = argument(LABEL_SMOOTHING, 0.0)
     weight: tuple[float, ...] | None = argument(WEIGHT, None)

@@ -15,7 +15,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
 from tensorbp.layers.checks import whole_number
 from tensorbp.layers.choices import one_of
-from tensorbp.layers.moving.labels import check_labels, has_values, one_hot
+from tensorbp.layers.moving.labels import check_labels, one_hot
 
 __all__ = ["Embedding", "EmbeddingBag"]
 
@@ -45,8 +45,7 @@ class UnpaddedRows(Selection):
             LayerError: an index is not from 0 to rows - 1.
         """
         (indices,) = arrays
-        if has_values(xp, indices):
-            check_labels(xp, "embedding", indices, self.rows)
+        check_labels(xp, "embedding", indices, self.rows)
         return xp.where(indices == self.padding_idx, -1, indices)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 from typing import Any
 
 from tensorbp.errors import LayerError, ShapeError
@@ -13,9 +13,9 @@ from tensorbp.expression.layer import Example, Input, Shape, argument
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection
-from tensorbp.layers.checks import whole_number
+from tensorbp.layers.checks import check_values, whole_number
 
-__all__ = ["OneHot", "check_labels", "has_values", "one_hot", "rows_with_one", "take"]
+__all__ = ["OneHot", "check_labels", "one_hot", "rows_with_one", "take"]
 
 
 def rows_with_one(xp: Any, layer: str, labels: Any, classes: int) -> Any:
@@ -25,13 +25,16 @@ def rows_with_one(xp: Any, layer: str, labels: Any, classes: int) -> Any:
         LayerError: a label is not from 0 to classes - 1. Inside of ``jax.jit``, where arrays have
             no values yet, such a label gives a row without a one instead.
     """
-    if has_values(xp, labels):
-        check_labels(xp, layer, labels, classes)
+    check_labels(xp, layer, labels, classes)
     return labels[..., None] == xp.arange(classes)
 
 
 def check_labels(xp: Any, layer: str, labels: Any, classes: int) -> None:
     """Raise `LayerError` unless all labels are from 0 to classes - 1."""
+    check_values(xp, labels, partial(_check_labels, xp, layer, classes))
+
+
+def _check_labels(xp: Any, layer: str, classes: int, labels: Any) -> None:
     found = (labels >= 0) & (labels < classes)
     if not bool(xp.all(found)):
         wrong = labels[~found].ravel()[0] if labels.shape else labels
@@ -39,11 +42,6 @@ def check_labels(xp: Any, layer: str, labels: Any, classes: int) -> None:
             f"layer '{layer}': labels must be from 0 to {classes - 1}, one for each of "
             f"{classes} classes; found {wrong}"
         )
-
-
-def has_values(xp: Any, x: Any) -> bool:
-    """Say whether an array holds numbers; inside of ``jax.jit`` it holds none yet."""
-    return xp.__name__ != "jax.numpy" or not isinstance(x, import_module("jax").core.Tracer)
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,6 @@ class OneHot(Selection):
 
     name = "one_hot"
     temporaries = 1
-    is_recorded = False
     formula = "y_bc = 1 where label_b = c, else 0"
     inputs = (Input("labels", kind="integer", low=0, high=2),)
 
@@ -81,8 +78,7 @@ class OneHot(Selection):
             LayerError: a label is not from 0 to classes - 1.
         """
         (labels,) = arrays
-        if has_values(xp, labels):
-            check_labels(xp, self.name, labels, self.classes)
+        check_labels(xp, self.name, labels, self.classes)
         return labels
 
 
