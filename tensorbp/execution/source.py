@@ -28,6 +28,7 @@ from tensorbp.execution.instructions import (
 )
 from tensorbp.execution.lowering import Lowered
 from tensorbp.execution.memory import Memory
+from tensorbp.execution.recycling import Recycled, is_worth_recycling
 from tensorbp.execution.sums import as_matrix
 from tensorbp.execution.view import Shape, View, collapsed
 
@@ -83,8 +84,7 @@ class _Writer:
             for owner in dict.fromkeys([self.memory.owners[value] for value in values]):
                 if owner in shapes and owner not in begun:
                     begun.add(owner)
-                    empty = self._numpy("empty")
-                    self._line(f"r{owner} = {empty}({shapes[owner]}, {self._dtype(owner)})")
+                    self._line(f"r{owner} = {self._empty(owner, shapes[owner])}")
 
         for position, instruction in enumerate(self.lowered.instructions):
             begin([view.value for view in writes(instruction)])
@@ -100,6 +100,15 @@ class _Writer:
         lines += [f"        {line}" for line in [*self.body, body]]
         lines += ["", "    return program"]
         return Source("\n".join(lines) + "\n", self.namespace)
+
+    def _empty(self, owner: int, shape: Shape) -> str:
+        """Return the expression that makes the array of a result."""
+        dtype = self._dtype(owner)
+        if not is_worth_recycling(shape, self.values[owner].dtype):
+            return f"{self._numpy('empty')}({shape}, {dtype})"
+        self.namespace["Recycled"] = Recycled
+        self.prelude.append(f"recycled_{owner} = Recycled({shape}, {dtype})")
+        return f"recycled_{owner}()"
 
     # ----- names -----
 
