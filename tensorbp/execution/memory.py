@@ -14,6 +14,7 @@ from tensorbp.execution.instructions import (
     Choose,
     Copy,
     Instruction,
+    Loop,
     Stored,
     reads,
     writes,
@@ -92,35 +93,62 @@ def _owners(
         return value
 
     for position, instruction in enumerate(instructions):
-        if not isinstance(instruction, Apply | Choose | Copy):
-            continue
-        made = instruction.result.value
-        if first[made] != position or values[made].kind not in ("buffer", "result"):
-            continue
-        for operand in _may_be_overwritten(instruction):
-            given = owner_of(operand.value)
-            if last[operand.value] != position or owner_of(made) == given:
-                continue
-            if values[given].kind == "buffer" and _fits(values[given], values[made]):
-                owners[given] = owner_of(made)
+        loop = instruction if isinstance(instruction, Loop) else Loop(1, (instruction,), {})
+        begun: set[int] = set()
+        for k, each in enumerate(loop.body):
+            if not isinstance(each, Apply | Choose | Copy):
                 break
+            made = each.result.value
+            is_new = first[made] == position and made not in begun
+            begun.add(made)
+            if not is_new or values[made].kind not in ("buffer", "result"):
+                continue
+            for value in _may_be_overwritten(loop, k):
+                given = owner_of(value)
+                if last[value] != position or owner_of(made) == given:
+                    continue
+                if values[given].kind == "buffer" and _fits(values[given], values[made]):
+                    owners[given] = owner_of(made)
+                    break
     return [owner_of(value) for value in range(len(values))]
 
 
-def _may_be_overwritten(instruction: Apply | Choose | Copy) -> list[View]:
-    """Return the operands in whose place the result may be written."""
-    views = [each for each in instruction.operands if isinstance(each, View)]
-    # what a choice falls back on is written first
-    own = views
+def _may_be_overwritten(loop: Loop, position: int) -> list[int]:
+    """Return the values in whose place an instruction may write its result.
+
+    They are read before it, or by it, and nowhere but where each time round it writes.
+
+    Args:
+        loop: the instructions, all of them elementwise up to this one.
+        position: which of them it is.
+    """
+    instruction = loop.body[position]
+    (result,) = writes(instruction)
+    operands = list(reads(instruction))
     if isinstance(instruction, Choose):
-        own = [each for each in instruction.operands[2:] if isinstance(each, View)]
-    result = instruction.result
-    return [
-        each
-        for each in own
-        if (each.shape, each.strides, each.offset) == (result.shape, result.strides, result.offset)
-        and all(other == each for other in views if other.value == each.value)
-    ]
+        # what a choice falls back on is written first, and the others are still to be read then
+        *others, fallback = instruction.operands
+        operands = [each for each in (fallback,) if isinstance(each, View) and each not in others]
+    before = [view for each in loop.body[:position] for view in reads(each)]
+    everything = [view for each in loop.body for view in reads(each)]
+    allowed = [*operands, *before]
+    found = []
+    for value in dict.fromkeys([view.value for view in allowed]):
+        views = [view for view in everything if view.value == value]
+        is_there = all(_same_place(view, result, loop) for view in views)
+        if is_there and len(views) == sum(view.value == value for view in allowed):
+            found.append(value)
+    return found
+
+
+def _same_place(one: View, other: View, loop: Loop) -> bool:
+    """Say whether two views of different values are in the same place of them, each time round."""
+    is_same = (one.shape, one.strides, one.offset) == (other.shape, other.strides, other.offset)
+    are_lines = one.is_contiguous and other.is_contiguous and one.size == other.size
+    is_same = is_same or (are_lines and one.offset == other.offset)
+    step = loop.steps.get(one, 0)
+    # what stays where it is, is read the next time round as well
+    return is_same and step == loop.steps.get(other, 0) and (step != 0 or loop.count == 1)
 
 
 def _fits(given: Stored, made: Stored) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tensorbp.errors import CompileError
+from tensorbp.execution.blocking import blocked
 from tensorbp.execution.lowering import Lowered
 from tensorbp.execution.memory import laid_out
 from tensorbp.execution.source import written
@@ -45,6 +46,11 @@ class NumpyProgram:
                 the arrays.
         """
         memory = laid_out(lowered.values, lowered.instructions)
+        if not marks:
+            in_blocks = blocked(lowered)
+            smaller = laid_out(in_blocks.values, in_blocks.instructions)
+            if smaller.size <= memory.size:
+                lowered, memory = in_blocks, smaller
         code = written(lowered, memory, marks)
         self.source = code.text
         self.arena_bytes = memory.size
@@ -68,8 +74,9 @@ class NumpyProgram:
         return arena, self._bind(arena)
 
     def take_over(self, other: NumpyProgram) -> None:
-        """Run in an arena of another program of the same instructions, which gives up its own."""
-        self._free = [self._bound(arena) for arena, _ in other._free[:1]]
+        """Run in an arena of another program, if it is large enough; the other gives up its own."""
+        arenas = [arena for arena, _ in other._free[:1] if arena.size >= self.arena_bytes]
+        self._free = list(map(self._bound, arenas))
         other._free = []
 
 

@@ -227,7 +227,7 @@ class _Writer:
             order = result.order
             flat = collapsed([each.transposed(order) for each in (result, *views)])
             result, views = flat[0], flat[1:]
-        narrow = iter([self._view(_narrow(each)) for each in views])
+        narrow = iter([self._view(each.narrow) for each in views])
         dtype = self.values[result.value].dtype
         if dtype.kind == "b" and views:
             dtype = self.values[views[0].value].dtype
@@ -398,17 +398,6 @@ class _Writer:
             f"for {', '.join(items)}, in zip({', '.join(lists)}):",
             *[line for line in inside if line.startswith("    ")],
         ]
-
-
-def _narrow(view: View) -> View:
-    """Return the view without repetition: numpy repeats what is smaller than the result."""
-    if not any(
-        size != 1 and not stride for size, stride in zip(view.shape, view.strides, strict=True)
-    ):
-        return view
-    shape = tuple([size if s else 1 for size, s in zip(view.shape, view.strides, strict=True)])
-    first = next((k for k, size in enumerate(shape) if size != 1), len(shape))
-    return View(view.value, shape[first:], view.strides[first:], view.offset)
 
 
 def _same(one: View, other: View) -> bool:

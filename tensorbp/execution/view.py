@@ -69,6 +69,16 @@ class View:
         """Whether it shows numbers without gaps or repetition, its dimensions in some order."""
         return self.transposed(self.order).is_contiguous
 
+    @property
+    def narrow(self) -> View:
+        """The view without repetition: numpy repeats what is smaller than the result."""
+        pairs = list(zip(self.shape, self.strides, strict=True))
+        if not any(size != 1 and not stride for size, stride in pairs):
+            return self
+        shape = tuple([size if stride else 1 for size, stride in pairs])
+        first = next((k for k, size in enumerate(shape) if size != 1), len(shape))
+        return View(self.value, shape[first:], self.strides[first:], self.offset)
+
     def transposed(self, order: Sequence[int]) -> View:
         """Return the view with its dimensions in an order."""
         shape, strides = self.shape, self.strides
