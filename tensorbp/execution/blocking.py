@@ -92,10 +92,9 @@ class _Blocking:
             piece = self._piece(instruction)
             if piece is None or not run.takes(piece):
                 self._close(run)
-                run = _Run(position, self._most)
-            if piece is None or not run.takes(piece):
+                run = _Run(position + (piece is None), self._most)
+            if piece is None:
                 self._add(position, instruction)
-                run = _Run(position + 1, self._most)
             else:
                 run.add(piece)
         self._close(run)
@@ -115,16 +114,16 @@ class _Blocking:
         if not isinstance(instruction, Elementwise):
             return None
         result = instruction.result
-        if (
-            result.size * self._values[result.value].dtype.itemsize < SMALLEST
-            or not result.is_dense
-        ):
+        if result.size * self._itemsize < SMALLEST or not result.is_dense:
             return None
         views = [each for each in instruction.operands if isinstance(each, View)]
         flat = collapsed([each.transposed(result.order) for each in (result, *views)])
+        inner = flat[0].size // flat[0].shape[0]
+        if inner > self._most:
+            return None
         rest = iter(flat[1:])
         operands = [next(rest) if isinstance(e, View) else e for e in instruction.operands]
-        return _Piece(instruction, (flat[0], *operands), flat[0].size // flat[0].shape[0])
+        return _Piece(instruction, (flat[0], *operands), inner)
 
     def _close(self, run: _Run) -> None:
         """Add the instructions of a run, as loops over blocks if there are several."""
@@ -202,9 +201,10 @@ class _Run:
 
     def takes(self, piece: _Piece) -> bool:
         """Say whether a piece can be carried out in blocks together with those that are there."""
-        if lcm(self.inner, piece.inner) > self._most:
-            return False
-        if self.pieces and piece.result.size != self.pieces[0].result.size:
+        if not self.pieces:
+            return True
+        is_far = lcm(self.inner, piece.inner) > self._most
+        if is_far or piece.result.size != self.pieces[0].result.size:
             return False
         # what is written here is read and written here from end to end, and not otherwise
         written = {each.value: each for each in (*self._written, _line(piece.result))}
