@@ -106,6 +106,13 @@ def test_the_place_of_a_value_that_dies_is_used_again() -> None:
     assert_same_numbers(plan)
 
 
+def test_a_place_is_given_away_once() -> None:
+    """Softmax is made in the place of its exponentials, and lives on; its square is made beside."""
+    a, W = variables((ROWS, 5), (5, COLUMNS))
+    loss = tb.sum(tb.softmax(a @ W) ** 2)
+    assert_same_numbers(tb.plan(tb.gradient(loss, [W])))
+
+
 def test_what_is_read_from_other_blocks_is_whole_before() -> None:
     assert_same_numbers(tb.plan(tb.tanh(tb.exp(x) + y) + tb.tanh(x[::-1]) * y))
     assert_same_numbers(tb.plan(tb.tanh(x.T) * y.T))

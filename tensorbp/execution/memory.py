@@ -104,11 +104,11 @@ def _owners(
             if not is_new or values[made].kind not in ("buffer", "result"):
                 continue
             for value in _may_be_overwritten(loop, k):
-                given = owner_of(value)
-                if last[value] != position or owner_of(made) == given:
+                # what has given its place away has none to give
+                if last[value] != position or owners[value] != value or owner_of(made) == value:
                     continue
-                if values[given].kind == "buffer" and _fits(values[given], values[made]):
-                    owners[given] = owner_of(made)
+                if values[value].kind == "buffer" and _fits(values[value], values[made]):
+                    owners[value] = owner_of(made)
                     break
     return [owner_of(value) for value in range(len(values))]
 
