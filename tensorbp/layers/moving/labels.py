@@ -31,12 +31,12 @@ def rows_with_one(xp: Any, layer: str, labels: Any, classes: int) -> Any:
 
 def check_labels(xp: Any, layer: str, labels: Any, classes: int) -> None:
     """Raise `LayerError` unless all labels are from 0 to classes - 1."""
-    check_values(xp, labels, partial(_check_labels, xp, layer, classes))
+    check_values(xp, labels, partial(_check_labels, layer, classes))
 
 
-def _check_labels(xp: Any, layer: str, classes: int, labels: Any) -> None:
+def _check_labels(layer: str, classes: int, labels: Any) -> None:
     found = (labels >= 0) & (labels < classes)
-    if not bool(xp.all(found)):
+    if not bool(found.all()):
         wrong = labels[~found].ravel()[0] if labels.shape else labels
         raise LayerError(
             f"layer '{layer}': labels must be from 0 to {classes - 1}, one for each of "
