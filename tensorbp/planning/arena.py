@@ -11,7 +11,7 @@ time; the smallest is taken:
 
 from __future__ import annotations
 
-from bisect import bisect
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -90,36 +90,56 @@ def _in_time(lifetimes: Sequence[Lifetime]) -> Layout:
     """
     offsets = [0] * len(lifetimes)
     alive: list[tuple[int, int]] = []
-    # where each hole begins and ends, in order; the last is longer than any other can be
-    holes = [(0, 2 * sum([each.lines for each in lifetimes]))]
+    # the last hole is longer than any other can be
+    holes = _Holes(2 * sum([each.lines for each in lifetimes]))
     size = 0
     numbers = [k for k, each in enumerate(lifetimes) if each.size]
     for k in sorted(numbers, key=lambda k: (lifetimes[k].first, -lifetimes[k].last)):
         buffer = lifetimes[k]
         while alive and alive[0][0] < buffer.first:
             dead = heappop(alive)[1]
-            _give_back(holes, offsets[dead], offsets[dead] + lifetimes[dead].lines)
+            holes.give_back(offsets[dead], offsets[dead] + lifetimes[dead].lines)
         lines = buffer.lines
-        length, begin = min([(e - b, b) for b, e in holes if e - b >= lines])
-        at = bisect(holes, (begin, 0))
-        holes[at : at + 1] = [(begin + lines, begin + length)] if length > lines else []
-        offsets[k] = begin
-        size = max(size, begin + lines)
+        offsets[k] = holes.take(lines)
+        size = max(size, offsets[k] + lines)
         heappush(alive, (buffer.last, k))
     return offsets, size
 
 
-def _give_back(holes: list[tuple[int, int]], begin: int, end: int) -> None:
-    """Add a hole to others, and make one of those that touch."""
-    at = bisect(holes, (begin, end))
-    after = at
-    if after < len(holes) and holes[after][0] == end:
-        end = holes[after][1]
-        after += 1
-    if at and holes[at - 1][1] == begin:
-        at -= 1
-        begin = holes[at][0]
-    holes[at:after] = [(begin, end)]
+class _Holes:
+    """Stretches that are free, no two of which touch."""
+
+    def __init__(self, end: int) -> None:
+        self._lengths = [(end, 0)]
+        self._ends, self._begins = {0: end}, {end: 0}
+
+    def take(self, lines: int) -> int:
+        """Return where a stretch begins that was taken from the smallest hole that has it."""
+        length, begin = self._lengths[bisect_left(self._lengths, (lines, 0))]
+        end = self._removed(begin)
+        if length > lines:
+            self._add(begin + lines, end)
+        return begin
+
+    def give_back(self, begin: int, end: int) -> None:
+        """Make a stretch free; with those that it touches it is one."""
+        if end in self._ends:
+            end = self._removed(end)
+        if begin in self._begins:
+            begin = self._begins[begin]
+            self._removed(begin)
+        self._add(begin, end)
+
+    def _add(self, begin: int, end: int) -> None:
+        insort(self._lengths, (end - begin, begin))
+        self._ends[begin], self._begins[end] = end, begin
+
+    def _removed(self, begin: int) -> int:
+        """Remove the hole that begins somewhere, and return where it ends."""
+        end = self._ends.pop(begin)
+        del self._begins[end]
+        del self._lengths[bisect_left(self._lengths, (end - begin, begin))]
+        return end
 
 
 def _in_gaps(lifetimes: Sequence[Lifetime], order: Sequence[int]) -> Layout:

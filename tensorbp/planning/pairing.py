@@ -17,16 +17,17 @@ from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import determined_by
 from tensorbp.planning.fusion import Contraction
-from tensorbp.planning.selecting import gathered, joined, selecting_operand
+from tensorbp.planning.selecting import Selected, gathered, joined, selecting_operand
 from tensorbp.planning.sharing import Key, Leaves, intermediate_key
 
-__all__ = ["pair"]
+__all__ = ["Made", "pair"]
 
 
 def pair(
     roots: Sequence[Expression],
     contractions: Mapping[Expression, Contraction],
     labels: Mapping[Expression, str],
+    made: Made | None = None,
 ) -> tuple[list[Expression], dict[Expression, str]]:
     """Return the roots rewritten so that no einsum has more than two operands, and new labels.
 
@@ -34,8 +35,9 @@ def pair(
         roots: expressions in which no map is left.
         contractions: for each einsum that is to be a tensor, its product and path.
         labels: which layer a node belongs to.
+        made: what products of pairs are as nodes, to which those are added that are made.
     """
-    pairing = _Pairing(labels)
+    pairing = _Pairing(labels, {} if made is None else made)
 
     def needs(node: Expression) -> Sequence[Expression]:
         if node in contractions:
@@ -44,13 +46,20 @@ def pair(
 
     for node in topological_order(roots, needs):
         pairing.rewrite(node, contractions.get(node))
-    return gathered([pairing.rewritten[root] for root in roots], pairing.labels)
+    paired = [pairing.rewritten[root] for root in roots]
+    return gathered(paired, pairing.labels) if pairing.selects else (paired, pairing.labels)
+
+
+Made = dict[Term[Expression], Expression]
+"""Products of pairs as nodes."""
 
 
 class _Pairing:
-    def __init__(self, labels: Mapping[Expression, str]) -> None:
+    def __init__(self, labels: Mapping[Expression, str], made: Made) -> None:
         self.rewritten: dict[Expression, Expression] = {}
         self.labels: dict[Expression, str] = {}
+        self.selects = False
+        self._made = made
         self._given_labels = labels
         self._shared: dict[Key, tuple[Expression, tuple[int, ...]]] = {}
 
@@ -73,7 +82,7 @@ class _Pairing:
         values = tuple([self.rewritten[each] for each in term.values])
         whole = Term(term.coefficient, values, term.pattern, term.sizes)
         if len(values) == 1:
-            return _node(whole)
+            return self._noted(_node(whole))
         if term.pattern.is_pair:
             value = self._pair(whole)
             origin = _in_common(*contraction.origins)
@@ -113,9 +122,23 @@ class _Pairing:
             named = {k: axis for axis, k in number.items()}
             factor = Factor(known[0], tuple([(named[k],) for k in known[1]]))
             return contract(Term.of(1, [factor], term.output, (), term.sizes))
-        value = _node(_scaled_where_small(term.swapped() if one.serial > other.serial else term))
+        value = self._node(term)
         self._shared[key] = (value, tuple([number[axis] for axis in term.pattern.output_axes]))
         return value
+
+    def _node(self, term: Term[Expression]) -> Expression:
+        """Return a product of two tensors as a node, the older one first."""
+        found = self._made.get(term)
+        if found is None:
+            one, other = term.values
+            ordered = term.swapped() if one.serial > other.serial else term
+            found = self._made[term] = _node(_scaled_where_small(ordered))
+        return self._noted(found)
+
+    def _noted(self, node: Expression) -> Expression:
+        """Take note of whether anything is selected."""
+        self.selects = self.selects or isinstance(node.operator, Selected)
+        return node
 
     def _presummed(self, tensor: _Tensor, uses: Sequence[int], term: Term[Expression]) -> _Tensor:
         """Sum over the axes that one factor alone has, unless it is a selection."""
@@ -149,11 +172,7 @@ class _Pairing:
             first = [axis for axis in kept if axis in a.axes and axis in b.axes]
             axes = tuple(order or first + [axis for axis in kept if axis not in first])
             output = [(x,) for x in axes]
-            value = _node(
-                _scaled_where_small(
-                    Term.of(coefficient, [a.factor, b.factor], output, (), term.sizes)
-                )
-            )
+            value = self._node(Term.of(coefficient, [a.factor, b.factor], output, (), term.sizes))
             if key:
                 self._shared[key] = (value, tuple([number[axis] for axis in axes]))
         factor = Factor(value, tuple([(axis,) for axis in axes]))

@@ -20,7 +20,7 @@ from tensorbp.planning.finders import Finder
 from tensorbp.planning.fusion import Contraction, fuse, plain
 from tensorbp.planning.labels import spread
 from tensorbp.planning.memory.limit import within
-from tensorbp.planning.pairing import pair
+from tensorbp.planning.pairing import Made, pair
 from tensorbp.planning.phases import announce
 from tensorbp.planning.plan import Figures
 from tensorbp.planning.rereading import reread
@@ -146,6 +146,7 @@ class Query:
         self._dtype = dtype
         self._labels = spread(labels, graph) if labels else {}
         self._finders = finders
+        self._made: Made = {}
         self._known: dict[
             tuple[object, ...], tuple[list[Expression | LinearMap[Expression]], Resolution]
         ] = {}
@@ -215,7 +216,7 @@ class Query:
         resolution: Resolution,
     ) -> Candidate:
         """Return what is left of a query once all contractions are written out in pairs."""
-        paired, labels = pair(roots, contractions, resolution.labels)
+        paired, labels = pair(roots, contractions, resolution.labels, self._made)
         final = dict(zip(roots, paired, strict=True))
         return Candidate(
             tuple([_replaced(each, final) for each in outputs]),

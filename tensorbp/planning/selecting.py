@@ -231,8 +231,6 @@ def gathered(
         labels: which layer a node belongs to.
     """
     order = topological_order(roots)
-    if not any(isinstance(node.operator, Selected) for node in order):
-        return list(roots), dict(labels)
     readers: dict[Expression, int] = dict.fromkeys(roots, 2)
     for node in order:
         for operand in node.operands:
