@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from tensorbp.expression.leaves import Variable
 from tensorbp.expression.map_expression import Entries, MapExpression
@@ -12,6 +14,7 @@ Wanted = Expression | MapExpression
 """What a query may ask for."""
 
 __all__ = [
+    "Graph",
     "Wanted",
     "between",
     "dependencies",
@@ -57,6 +60,22 @@ def topological_order(
             else:
                 order[pending.pop()] = None
     return list(order)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What is computed, and everything that it is made of.
+
+    Attributes:
+        roots: what is computed; one may occur several times.
+    """
+
+    roots: Sequence[Expression]
+
+    @cached_property
+    def order(self) -> list[Expression]:
+        """All nodes, each after what it is made of."""
+        return topological_order(self.roots)
 
 
 def each_map_once() -> Callable[[Expression], Sequence[Expression]]:

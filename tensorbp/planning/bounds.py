@@ -7,7 +7,7 @@ from itertools import chain, combinations
 
 from tensorbp.algebra import Term
 from tensorbp.expression.einsum import is_view, term_of
-from tensorbp.expression.graph import between, topological_order
+from tensorbp.expression.graph import Graph, between, topological_order
 from tensorbp.expression.map_expression import Jacobian, MapExpression
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import has_selections
@@ -24,16 +24,14 @@ MOST_PRODUCTS = 256
 """Of how many products it is looked up which of them may share, at most."""
 
 
-def lower_bound(
-    roots: Sequence[Expression], contractions: Mapping[Expression, Contraction]
-) -> int | None:
+def lower_bound(graph: Graph, contractions: Mapping[Expression, Contraction]) -> int | None:
     """Return what all orders of contraction cost at least, products and the rest taken together.
 
     Products that may have intermediates in common, having two factors in common, cost at least what
     the dearest of them costs alone, expanded down to its factors and in its best order.
 
     Args:
-        roots: the results.
+        graph: the results.
         contractions: the product of each tensor, readers first.
 
     Returns:
@@ -42,16 +40,16 @@ def lower_bound(
         where two tensors are perhaps the same, so that some order needs only one of them.
     """
     products: list[Term[Expression]] = []
-    for cluster in expansions(roots, contractions):
+    for cluster in expansions(graph, contractions):
         if cluster is None or any(_has_twins(each) for each in cluster):
             return None
         products += cluster
         if len(products) > MOST_PRODUCTS:
             return None
-    if _are_perhaps_equal(roots, contractions):
+    if _are_perhaps_equal(graph, contractions):
         return None
     total = sum(max(map(_least_flops, group)) for group in _groups(products))
-    others = [node for node in topological_order(roots) if not is_product(node)]
+    others = [node for node in graph.order if not is_product(node)]
     return total + total_cost(others).flops
 
 
@@ -74,9 +72,7 @@ def least_pushed(wanted: MapExpression, order: PlainOrder) -> int:
     return end.size * sum(each.size for each in through if not has_selections(term_of(each)))
 
 
-def _are_perhaps_equal(
-    roots: Sequence[Expression], contractions: Mapping[Expression, Contraction]
-) -> bool:
+def _are_perhaps_equal(graph: Graph, contractions: Mapping[Expression, Contraction]) -> bool:
     """Say whether two tensors could be one: products of the same factors, or made of such alike."""
 
     def needs(node: Expression) -> Sequence[Expression]:
@@ -84,7 +80,7 @@ def _are_perhaps_equal(
 
     number: dict[Hashable, int] = {}
     leaves: dict[Expression, tuple[int, ...]] = {}
-    for node in topological_order(roots, needs):
+    for node in topological_order(graph.roots, needs):
         inside = tuple(sorted(chain.from_iterable([leaves[each] for each in needs(node)])))
         if is_view(node) and inside:
             leaves[node] = inside

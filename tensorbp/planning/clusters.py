@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from tensorbp.algebra import Factor, Term
 from tensorbp.expression.arithmetic import scaled
-from tensorbp.expression.graph import topological_order
+from tensorbp.expression.graph import Graph
 from tensorbp.expression.node import Expression
 from tensorbp.planning.fusion import Contraction, is_product, substituted
 from tensorbp.planning.joint import Effort, ordered_jointly, ranks, without_values
@@ -34,16 +34,14 @@ FAILURES = 2
 """After how many windows of a cluster that do not help the others are left alone."""
 
 
-def planned_jointly(
-    roots: Sequence[Expression], contractions: Contractions
-) -> dict[Expression, Contraction]:
+def planned_jointly(graph: Graph, contractions: Contractions) -> dict[Expression, Contraction]:
     """Return contractions that make the same results, cheaper where tensors can be given up.
 
     Args:
-        roots: the results.
+        graph: the results.
         contractions: the product of each tensor, readers first.
     """
-    needed = _needed(roots)
+    needed = _needed(graph)
     planned = dict(contractions)
     readers: dict[Expression, set[Expression]] = {}
     for node in planned:
@@ -118,28 +116,26 @@ def _clusters(contractions: Contractions) -> list[list[Expression]]:
     return list(groups.values())
 
 
-def _needed(roots: Sequence[Expression]) -> set[Expression]:
+def _needed(graph: Graph) -> set[Expression]:
     """Return the nodes that are results, or read by what is no product."""
-    needed = set(roots)
-    for node in topological_order(roots):
+    needed = set(graph.roots)
+    for node in graph.order:
         if not is_product(node):
             needed.update(node.operands)
     return needed
 
 
-def expansions(
-    roots: Sequence[Expression], contractions: Contractions
-) -> Iterator[list[Term[Expression]] | None]:
+def expansions(graph: Graph, contractions: Contractions) -> Iterator[list[Term[Expression]] | None]:
     """Yield, for each cluster, the products that something needs, down to their factors.
 
     Args:
-        roots: the results.
+        graph: the results.
         contractions: the product of each tensor, readers first.
 
     Yields:
         The products, or None where one of them is too large for all its orders to be tried.
     """
-    needed = _needed(roots)
+    needed = _needed(graph)
     for cluster in _clusters(contractions):
         inside = {node: contractions[node] for node in cluster}
         terms = [

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
+from tensorbp.expression.graph import Graph
 from tensorbp.expression.map_expression import MapExpression
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution
@@ -159,8 +160,8 @@ class _Query:
             else self.resolution.expression(each)
             for each in wanted
         ]
-        self.roots = [root for each in derived for root in roots_of(each)]
-        self.products = fuse(self.roots, {}, across=False)[0]
+        self.graph = Graph([root for each in derived for root in roots_of(each)])
+        self.products = fuse(self.graph, {}, across=False)[0]
 
     def ordered_by(self, finder: Finder, name: str, source: str, seconds: float) -> Compared:
         """Return what the query costs if a finder orders each of its einsums."""
@@ -187,7 +188,7 @@ class _Query:
         return Compared(name, source, self._figures(contractions), took)
 
     def _figures(self, contractions: Mapping[Expression, Contraction]) -> Figures:
-        paired, _ = pair(self.roots, contractions, self.resolution.labels)
+        paired, _ = pair(self.graph.roots, contractions, self.resolution.labels)
         return Schedule(list(dict.fromkeys(paired)), self.dtype).figures
 
 

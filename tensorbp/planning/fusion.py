@@ -12,7 +12,7 @@ from functools import cached_property
 
 from tensorbp.algebra import Factor, GroupingConflict, Term, Unifier
 from tensorbp.expression.einsum import Einsum, is_view, term_of
-from tensorbp.expression.graph import topological_order
+from tensorbp.expression.graph import Graph
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
 from tensorbp.planning.network import Network, Path, in_sequence
@@ -44,10 +44,10 @@ class Contraction:
         return shared_flops(self.term, self.path)
 
 
-def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
+def plain(graph: Graph) -> dict[Expression, Contraction]:
     """Return for each einsum the plain order: one Jacobian after the other, each at its best."""
     contractions = {}
-    for node in topological_order(roots):
+    for node in graph.order:
         if is_product(node):
             term = term_of(node)
             path = best_path(Network.of(term), in_sequence(len(term.values)))
@@ -56,7 +56,7 @@ def plain(roots: Sequence[Expression]) -> dict[Expression, Contraction]:
 
 
 def fuse(
-    roots: Sequence[Expression],
+    graph: Graph,
     finders: Mapping[str, Finder] | None = None,
     across: bool = True,
 ) -> list[dict[Expression, Contraction]]:
@@ -66,33 +66,30 @@ def fuse(
     second answer follows in which nothing is.
 
     Args:
-        roots: expressions in which no map is left.
+        graph: expressions in which no map is left.
         finders: the path finders that compete.
         across: whether a fused chain may be contracted across the order in which it was derived.
     """
-    fusion = _Fusion(roots, finders, twice=True)
+    fusion = _Fusion(graph, finders, twice=True)
     answers = [fusion.contractions(across)]
     if fusion.is_guessed:
-        answers.append(_Fusion(roots, finders, twice=False).contractions(across))
+        answers.append(_Fusion(graph, finders, twice=False).contractions(across))
     return answers
 
 
 class _Fusion:
-    def __init__(
-        self, roots: Sequence[Expression], finders: Mapping[str, Finder] | None, twice: bool
-    ) -> None:
+    def __init__(self, graph: Graph, finders: Mapping[str, Finder] | None, twice: bool) -> None:
         self.twice = twice
-        self.roots = set(roots)
+        self.roots = set(graph.roots)
         self.finders = finders
         self.readers: dict[Expression, set[Expression]] = {}
-        order = topological_order(roots)
-        for node in order:
+        for node in graph.order:
             for operand in node.operands:
                 self.readers.setdefault(operand, set()).add(node)
         self.alone: dict[Expression, Contraction] = {}
         self.kept: set[Expression] = set()
         self.is_guessed = False
-        for node in order:
+        for node in graph.order:
             if is_product(node):
                 self.add(node)
 

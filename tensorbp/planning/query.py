@@ -9,7 +9,7 @@ from typing import Literal
 
 from tensorbp.algebra import LinearMap
 from tensorbp.expression.elimination import Order
-from tensorbp.expression.graph import Wanted, maps_of, topological_order
+from tensorbp.expression.graph import Graph, Wanted, maps_of, topological_order
 from tensorbp.expression.map_expression import Entries, MapExpression
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import Resolution
@@ -57,6 +57,9 @@ class Elimination:
 
 Eliminations = dict[MapExpression, Elimination]
 
+Output = Expression | LinearMap[Expression]
+"""What a wanted thing becomes: an expression, or a map with one tensor a block."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -66,15 +69,15 @@ class Candidate:
         outputs: for each wanted thing an expression, or a map with one tensor a block.
         schedule: the nodes in order.
         labels: which layer a node belongs to.
-        roots: what was to be computed, before contractions were written out in pairs.
+        graph: what was to be computed, before contractions were written out in pairs.
         contractions: the products with their orders of contraction.
         kept_by: how a limit on memory was kept, in words.
     """
 
-    outputs: tuple[Expression | LinearMap[Expression], ...]
+    outputs: tuple[Output, ...]
     schedule: Schedule
     labels: Mapping[Expression, str]
-    roots: Sequence[Expression]
+    graph: Graph
     contractions: Mapping[Expression, Contraction]
     kept_by: tuple[str, ...] = ()
 
@@ -98,7 +101,7 @@ class Candidate:
     def rereading(self) -> Candidate:
         """The same with as many FLOPs, where sums read the products that are made anyway."""
         given = self.schedule
-        new = reread(given.roots)
+        new = reread(given.derived)
         if not new:
             return self
         labels = {new[node]: label for node, label in self.labels.items() if node in new}
@@ -119,7 +122,7 @@ class Candidate:
     @cached_property
     def lower_bound(self) -> int | None:
         """FLOPs below which no order of contraction of its products gets, where that is known."""
-        return lower_bound(self.roots, self.contractions)
+        return lower_bound(self.graph, self.contractions)
 
 
 class Query:
@@ -139,17 +142,17 @@ class Query:
         finders: Mapping[str, Finder] | None,
     ) -> None:
         self.wanted = wanted
-        graph = topological_order([root for each in wanted for root in _expressions_of(each)])
         self.maps = maps_of(wanted)
         inside = {below for each in self.maps for below in maps_of(each.dependencies)}
         self.outermost = [each for each in self.maps if each not in inside]
         self._dtype = dtype
-        self._labels = spread(labels, graph) if labels else {}
+        self._labels: Mapping[Expression, str] = {}
+        if labels:
+            roots = [root for each in wanted for root in _expressions_of(each)]
+            self._labels = spread(labels, topological_order(roots))
         self._finders = finders
         self._made: Made = {}
-        self._known: dict[
-            tuple[object, ...], tuple[list[Expression | LinearMap[Expression]], Resolution]
-        ] = {}
+        self._known: dict[tuple[object, ...], _Resolved] = {}
 
     def worked_out(
         self,
@@ -166,22 +169,22 @@ class Query:
             change: what is worked out in the place of a map.
         """
         changed = {each: change(each) for each in self.maps}
-        outputs, resolution = self._resolved(eliminations, changed)
-        roots = [root for each in outputs for root in roots_of(each)]
+        resolved = self._resolved(eliminations, changed)
+        graph = resolved.graph
         if contraction == "plain":
-            return self._paired(outputs, roots, plain(roots), resolution)
+            return self._paired(resolved, plain(graph))
         across = contraction == "across"
-        tries = fuse(roots, self._finders, across)
+        tries = fuse(graph, self._finders, across)
         if across:
             announce("planning products jointly")
-            jointly = [planned_jointly(roots, each) for each in tries]
+            jointly = [planned_jointly(graph, each) for each in tries]
             tries += [new for new, old in zip(jointly, tries, strict=True) if new != old]
-        candidates = [self._paired(outputs, roots, each, resolution) for each in tries]
+        candidates = [self._paired(resolved, each) for each in tries]
         return min(candidates, key=lambda each: each.flops)
 
     def _resolved(
         self, eliminations: Eliminations, changed: Mapping[MapExpression, MapExpression]
-    ) -> tuple[list[Expression | LinearMap[Expression]], Resolution]:
+    ) -> _Resolved:
         """Return the query without maps; the last few are remembered.
 
         Args:
@@ -197,7 +200,7 @@ class Query:
                 self._labels,
                 lambda each: known[each].distributes,
             )
-            outputs: list[Expression | LinearMap[Expression]] = []
+            outputs: list[Output] = []
             for each in self.wanted:
                 if isinstance(each, MapExpression):
                     outputs.append(resolution.map(changed[each]))
@@ -205,26 +208,39 @@ class Query:
                     outputs.append(resolution.expression(_substituted(each, changed)))
             if len(self._known) == REMEMBERED:
                 del self._known[next(iter(self._known))]
-            self._known[key] = (outputs, resolution)
+            graph = Graph([root for each in outputs for root in roots_of(each)])
+            self._known[key] = _Resolved(outputs, graph, resolution.labels)
         return self._known[key]
 
     def _paired(
-        self,
-        outputs: Sequence[Expression | LinearMap[Expression]],
-        roots: Sequence[Expression],
-        contractions: Mapping[Expression, Contraction],
-        resolution: Resolution,
+        self, resolved: _Resolved, contractions: Mapping[Expression, Contraction]
     ) -> Candidate:
         """Return what is left of a query once all contractions are written out in pairs."""
-        paired, labels = pair(roots, contractions, resolution.labels, self._made)
+        roots = resolved.graph.roots
+        paired, labels = pair(roots, contractions, resolved.labels, self._made)
         final = dict(zip(roots, paired, strict=True))
         return Candidate(
-            tuple([_replaced(each, final) for each in outputs]),
+            tuple([_replaced(each, final) for each in resolved.outputs]),
             Schedule(list(dict.fromkeys(paired)), self._dtype),
             labels,
-            roots,
+            resolved.graph,
             contractions,
         )
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """A query without maps.
+
+    Attributes:
+        outputs: for each wanted thing an expression, or a map with one tensor a block.
+        graph: what is computed for them.
+        labels: which layer a node belongs to.
+    """
+
+    outputs: Sequence[Output]
+    graph: Graph
+    labels: Mapping[Expression, str]
 
 
 def within_limit(candidates: Iterable[Candidate], limit: int) -> Candidate:
@@ -252,7 +268,7 @@ def _expressions_of(wanted: Wanted) -> list[Expression]:
     return [wanted] if isinstance(wanted, Expression) else wanted.dependencies
 
 
-def roots_of(output: Expression | LinearMap[Expression]) -> list[Expression]:
+def roots_of(output: Output) -> list[Expression]:
     """Return the nodes that are computed for an output that was worked out."""
     if isinstance(output, Expression):
         return [output]
@@ -280,9 +296,7 @@ def _substituted(expression: Expression, maps: Mapping[MapExpression, MapExpress
     return Expression.of(Entries(replaced, "dense", at))
 
 
-def _replaced(
-    output: Expression | LinearMap[Expression], final: Mapping[Expression, Expression]
-) -> Expression | LinearMap[Expression]:
+def _replaced(output: Output, final: Mapping[Expression, Expression]) -> Output:
     if isinstance(output, Expression):
         return final[output]
 

@@ -17,15 +17,15 @@ from tensorbp.expression.node import Expression
 __all__ = ["reread"]
 
 
-def reread(roots: Sequence[Expression]) -> dict[Expression, Expression]:
+def reread(nodes: Sequence[Expression]) -> dict[Expression, Expression]:
     """Return what becomes of all nodes when sums read the products that are there; maybe nothing.
 
     Args:
-        roots: what is computed, no einsum with more than two operands.
+        nodes: what is computed, each after its operands; no einsum has more than two of them.
     """
     products: dict[_Likeness, tuple[Expression, _Elementwise]] = {}
     sums: dict[Expression, _Elementwise] = {}
-    for node in topological_order(roots):
+    for node in nodes:
         found = _elementwise(node)
         if found is not None and term_of(node).pattern.summed:
             sums[node] = found
@@ -39,7 +39,7 @@ def reread(roots: Sequence[Expression]) -> dict[Expression, Expression]:
         return [products[sums[node].likeness][0]] if node in sums else node.operands
 
     new: dict[Expression, Expression] = {}
-    for node in topological_order(roots, needs):
+    for node in topological_order(nodes, needs):
         if node in sums:
             product, made = products[sums[node].likeness]
             axes = dict(zip(made.axes, sums[node].axes, strict=True))
