@@ -185,13 +185,15 @@ class TorchNamespace:
         return self.pad(x, [(0, 0), (0, 0), *pads]), [0] * len(pads)
 
     def convolution_transposed(self, x: Array, w: Array, geometry: Geometry) -> Array:
-        """Return a transposed convolution."""
+        """Return a transposed convolution, as the gradient of one where it can be one.
+
+        Both are the same sums, and the gradient is the routine that more care went into.
+        """
         strides, dilations, groups = geometry.strides, geometry.dilations, geometry.groups
         rank = len(strides)
         kernel, outputs, features = w.shape[2:], w.shape[0] // groups, w.shape[1]
         w = w.reshape(groups, outputs, features, *kernel).transpose(1, 2)
         w = w.reshape(groups * features, outputs, *kernel)
-        convolve = (self.conv_transpose1d, self.conv_transpose2d, self.conv_transpose3d)[rank - 1]
         ends = geometry.overhangs(geometry.lengths, kernel, x.shape[2:])
         # torch cuts both ends off alike, and may then put a little back at the second
         back = [low - high for low, high in ends]
@@ -200,7 +202,15 @@ class TorchNamespace:
             for (low, _), more, s, d in zip(ends, back, strides, dilations, strict=True)
         ):
             cut = [low for low, _ in ends]
-            return convolve(x, w, None, strides, cut, back, groups, dilations)
+            y, _, _ = self.ops.aten.convolution_backward(
+                x,
+                x.new_empty((x.shape[0], groups * outputs, *geometry.lengths)),
+                w,
+                *(None, strides, cut, dilations, False, [0] * rank, groups),
+                [True, False, False],
+            )
+            return y
+        convolve = (self.conv_transpose1d, self.conv_transpose2d, self.conv_transpose3d)[rank - 1]
         none = [0] * rank
         y = convolve(x, w, None, strides, none, none, groups, dilations)
         return self.pad(y, [(0, 0), (0, 0), *[(-low, -high) for low, high in ends]])

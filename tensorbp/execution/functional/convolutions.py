@@ -107,66 +107,117 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
     return on
 
 
-def transposed_convolution(product: Einsum, scatter: Selected) -> OnLibrary | None:
+def transposed_convolution(
+    product: Einsum, scatter: Selected, windows: tuple[int, Selected] | None = None
+) -> OnLibrary | None:
     """Return a product that is scattered, as a function of the two tensors of the product.
+
+    Along some axes it may have been put there before it was multiplied; or it is a product with
+    windows, which is the same with the kernel turned around.
 
     Args:
         product: the product.
         scatter: what puts it where it belongs, and adds.
+        windows: which of the operands of the product is made of a tensor by a selection along other
+            axes, and by which; the function then takes that tensor in its place.
 
     Returns:
         What makes the transposed convolution; None if it is none.
     """
     names = _same_axes((product.output, product.sizes), (scatter.factor, scatter.sizes))
-    tensors = [_distinct(dimensions) for dimensions in product.factors]
-    if names is None or None in tensors or not scatter.scatters:
+    if names is None or not scatter.scatters:
         return None
     sizes = dict(enumerate(scatter.sizes))
     for axis, size in enumerate(product.sizes):
         if axis not in names:
             names[axis] = len(sizes)
             sizes[len(sizes)] = size
-    one, two = ([names[axis] for axis in tensor or ()] for tensor in tensors)
-    result = {axis for dimension in scatter.output for axis in dimension}
+    values: list[_Value] = [(dimensions, product.sizes) for dimensions in product.factors]
+    operands = [_named(dimensions, names) for dimensions, _ in values]
+    more: list[_Line] = []
+    turned: list[_Line] = []
+    if windows is not None:
+        at, shown = windows
+        read = _same_axes((shown.output, shown.sizes), values[at])
+        other = operands[1 - at]
+        if read is None or other is None or shown.coefficient != 1:
+            return None
+        inner = {axis: names[outer] for axis, outer in read.items()}
+        for axis, size in enumerate(shown.sizes):
+            if axis not in inner:
+                inner[axis] = len(sizes)
+                sizes[len(sizes)] = size
+        more = _lines(shown, inner, set(other))
+        if not more or not (shown.gathers or shown.scatters):
+            return None
+        if shown.gathers:
+            more = turned = [_turned(line, sizes) for line in more if line.stride == 1]
+        values[at] = shown.factor, shown.sizes
+        operands[at] = _named(shown.factor, inner)
+    if None in operands or not all(sizes.values()):
+        return None
+    one, two = (axes or [] for axes in operands)
     same = {axis: axis for axis in sizes}
     candidates = [(_lines(scatter, same, set(w)), x, w) for x, w in ((one, two), (two, one))]
-    found = [each for each in candidates if each[0] and all(sizes.values())]
+    if windows is not None:
+        # what is shown in windows is no kernel
+        candidates = [candidates[windows[0]]]
+    found = [each for each in candidates if each[0]]
     if not found:
         return None
     # of two ways to read it, the one with the smaller kernel
     lines, x_axes, w_axes = min(found, key=lambda each: prod(sizes[e.kernel] for e in each[0]))
+    lines = [*lines, *more]
     inside, outside = {line.kernel for line in lines}, {line.window for line in lines}
+    result = {axis for dimension in scatter.output for axis in dimension}
     places = [line.place for line in lines]
     if (inside | outside) & result or not outside <= set(x_axes) - set(w_axes):
         return None
-    if inside & set(x_axes):
+    if inside & set(x_axes) or len(lines) > MOST_SPATIAL_AXES or not set(places) <= result:
         return None
     roles = _roles(set(x_axes) - outside, set(w_axes) - inside, result - set(places))
     if roles is None:
         return None
-    windows, kernel = [[line.window] for line in lines], [[line.kernel] for line in lines]
-    x_blocks = [roles.batch, roles.groups + roles.features, *windows]
+    space, kernel = [[line.window] for line in lines], [[line.kernel] for line in lines]
+    x_blocks = [roles.batch, roles.groups + roles.features, *space]
     w_blocks = [roles.groups + roles.outputs, roles.features, *kernel]
     present = [*roles.batch, *roles.groups, *roles.outputs, *places]
     shape = tuple([sizes[axis] for axis in present])
     number = product.coefficient * scatter.coefficient
     geometry = _geometry(lines, places, roles, sizes)
     is_swapped = x_axes is two
+    around = tuple([k + 2 for k, line in enumerate(lines) if line in turned])
 
     def on(xp: Namespace) -> Function:
-        opened = [opening(dimensions, product.sizes, xp)[1] for dimensions in product.factors]
+        opened = [opening(*value, xp)[1] for value in values]
         as_x, as_w = blocks(x_axes, x_blocks, sizes, xp), blocks(w_axes, w_blocks, sizes, xp)
         finish = finishing(scatter.output, scatter.sizes, number, present, xp)
 
         def convolve(a: Array, b: Array) -> Array:
             a, b = opened[0](a), opened[1](b)
             x, w = (as_x(b), as_w(a)) if is_swapped else (as_x(a), as_w(b))
+            w = xp.flip(w, around) if around else w
             y = xp.convolution_transposed(x, w, geometry)
             return finish(y.reshape(shape))
 
         return convolve
 
     return on
+
+
+def _turned(line: _Line, sizes: Mapping[Axis, int]) -> _Line:
+    """Return windows that are read as places that are written, for the kernel turned around.
+
+    i = offset + step · k + t is t = i - offset - step · (K - 1) + step · (K - 1 - k).
+    """
+    offset = -line.offset - line.step * (sizes[line.kernel] - 1)
+    return _Line(line.window, line.kernel, line.place, line.step, line.stride, offset)
+
+
+def _named(dimensions: Sequence[Dimension], names: Mapping[Axis, Axis]) -> list[Axis] | None:
+    """Return the axes of dimensions by other names; None if one occurs twice."""
+    axes = _distinct(dimensions)
+    return None if axes is None else [names[axis] for axis in axes]
 
 
 def _distinct(dimensions: Sequence[Dimension]) -> list[Axis] | None:

@@ -118,6 +118,15 @@ def _convolution(
     if isinstance(operator, Selected):
         product = producers.get(step.operands[0])
         if product and readers[product.result] == 1 and isinstance(product.operator, Einsum):
+            for at, number in enumerate(product.operands):
+                windows = producers.get(number)
+                if windows and isinstance(windows.operator, Selected):
+                    shown = (at, windows.operator)
+                    on = transposed_convolution(product.operator, operator, shown)
+                    if on:
+                        numbers = list(product.operands)
+                        numbers[at] = windows.operands[0]
+                        return Call((step.result,), tuple(numbers), "transposed convolution", on)
             on = transposed_convolution(product.operator, operator)
             if on:
                 return Call((step.result,), product.operands, "transposed convolution", on)
