@@ -213,8 +213,8 @@ def test_the_sentence_says_what_is_saved(
         (
             100,
             None,
-            "Why: it costs as much as plain reverse mode, the cheaper of the two; there are too "
-            "many orders of contraction to try them all.",
+            "Why: it costs as much as plain reverse mode, the cheaper of the two; what another "
+            "order of contraction could save is not known.",
         ),
         (
             400,

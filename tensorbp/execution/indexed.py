@@ -89,9 +89,18 @@ def put(places: Places, rank: int, kept: int, size: int) -> Callable[..., None]:
         # the places of all kept axes, one after the other, are the places of one long axis
         begins = size * np.arange(kept)[:, None]
         place = place.reshape(kept, -1) if kept else place.reshape(0, 0)
-        flat = np.where(place < 0, -1, place + begins).ravel()
+        flat = place + begins
+        is_missing = place < 0
+        if is_missing.any():
+            flat[is_missing] = -1
+        flat = flat.ravel()
         width = prod(tensor.shape[rank:])
         rows = tensor.reshape(flat.size, width)
+        if width == 1 and tensor.dtype.kind == "f":
+            # one place more takes what is lost
+            sums = np.bincount(flat + 1, rows[:, 0], kept * size + 1)
+            result[...] = sums[1:].reshape(result.shape)
+            return
         columns = np.flatnonzero(flat >= 0)
         ones = np.ones(columns.size, tensor.dtype)
         matrix = csr_array((ones, (flat[columns], columns)), shape=(kept * size, flat.size))

@@ -36,12 +36,13 @@ def lower_bound(graph: Graph, contractions: Mapping[Expression, Contraction]) ->
 
     Returns:
         The FLOPs, or None where some product is too large for all its orders to be tried, or has
-        factors twice, so that two of its intermediates may be one, where there are too many, or
-        where two tensors are perhaps the same, so that some order needs only one of them.
+        factors twice, so that two of its intermediates may be one, or selections, so that FLOPs are
+        not all that its order is chosen by, where there are too many, or where two tensors are
+        perhaps the same, so that some order needs only one of them.
     """
     products: list[Term[Expression]] = []
     for cluster in expansions(graph, contractions):
-        if cluster is None or any(_has_twins(each) for each in cluster):
+        if cluster is None or any(_has_twins(each) or has_selections(each) for each in cluster):
             return None
         products += cluster
         if len(products) > MOST_PRODUCTS:

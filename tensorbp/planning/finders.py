@@ -18,7 +18,7 @@ from tensorbp.planning.chains import chain, is_chain
 from tensorbp.planning.greedy import RandomGreedy, greedy
 from tensorbp.planning.improvement import improved
 from tensorbp.planning.intervals import interval
-from tensorbp.planning.network import Network, Path, SelectionAxes
+from tensorbp.planning.network import Network, Path
 from tensorbp.planning.paths import numbered
 from tensorbp.planning.programmes import is_tried_in_full, subset
 from tensorbp.registry import default_registry
@@ -105,10 +105,9 @@ def _remembered(
 def _worth_asking(network: Network, finders: Mapping[str, Finder]) -> Iterator[tuple[str, Finder]]:
     """Yield the finders that can tell something new: none beats one that knows the optimum."""
     inputs, output = network.inputs, network.output
-    has_selections = any(isinstance(axes, SelectionAxes) for axes in inputs)
     for name, finder in finders.items():
         if (finder is subset and is_tried_in_full(inputs, output)) or (
-            finder is chain and not has_selections and is_chain(inputs, output, network.sizes)
+            finder is chain and not network.moves and is_chain(inputs, output, network.sizes)
         ):
             yield name, finder
             return

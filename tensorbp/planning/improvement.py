@@ -8,6 +8,8 @@ in which the tree has them, among which the tree itself is; and parts that are a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tensorbp.algebra import Axis
 from tensorbp.planning.intervals import INTERVAL_LIMIT, interval_path
 from tensorbp.planning.network import Network, Path
@@ -93,7 +95,7 @@ class _Tree:
         self.costs: dict[int, tuple[int, int]] = {}
         self.root = 0
         for pair, (cost, kept) in zip(path, network.priced(path), strict=True):
-            self.root = self._add(len(self.axes), pair, cost, kept)
+            self.root = self._add(len(self.axes), pair, network.weighed(cost), kept)
         self.numbers = len(self.axes)
 
     def path(self) -> Path:
@@ -166,7 +168,9 @@ class _Tree:
             return False
         path = numbered(linear, len(part))
         before = [self.costs[each] for each in inside]
-        if network.cost(path) >= (sum(f for f, _ in before), sum(w for _, w in before)):
+        # of the whole network: a part may have no selection of its own
+        after = [self.network.weighed(cost) for cost, _ in network.priced(path)]
+        if _total(after) >= _total(before):
             return False
         for each in inside:
             del self.axes[each], self.children[each], self.costs[each]
@@ -175,5 +179,12 @@ class _Tree:
             is_last = k == len(path) - 1
             self.numbers += not is_last
             number = root if is_last else self.numbers
-            names.append(self._add(number, (names[pair[0]], names[pair[1]]), cost, kept))
+            weighed = self.network.weighed(cost)
+            names.append(self._add(number, (names[pair[0]], names[pair[1]]), weighed, kept))
         return True
+
+
+def _total(costs: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Return the sums of FLOPs and of numbers written."""
+    flops, written = zip(*costs, strict=True)
+    return sum(flops), sum(written)

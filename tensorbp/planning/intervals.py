@@ -40,11 +40,10 @@ def interval(
 def interval_path(network: Network) -> Path:
     """Return the path that the interval programme finds for a network."""
     count = len(network.inputs)
-    has_selections = any(isinstance(axes, SelectionAxes) for axes in network.inputs)
-    splits_of = _priced_splits if has_selections else _splits
-    if count <= (SELECTIONS_LIMIT if has_selections else INTERVAL_LIMIT):
+    splits_of = _priced_splits if network.moves else _splits
+    if count <= (SELECTIONS_LIMIT if network.moves else INTERVAL_LIMIT):
         return _pairs(count, splits_of(network))
-    window = SELECTIONS_LIMIT if has_selections else WINDOW
+    window = SELECTIONS_LIMIT if network.moves else WINDOW
     turned = Network(network.inputs[::-1], network.output, network.sizes)
     onwards, back = (_windowed(each, window, splits_of) for each in (network, turned))
     mirrored = [
@@ -189,9 +188,10 @@ def _priced_splits(network: Network) -> Splits:
             costs = {}
             for middle in range(start + 1, end):
                 one, other = kept[start, middle], kept[middle, end]
-                flops, written = contraction_cost(
+                cost = contraction_cost(
                     network.volume, one, other, kept[start, end], moves_of(one), moves_of(other)
                 )
+                flops, written = network.weighed(cost)
                 left, right = best[start, middle], best[middle, end]
                 costs[middle] = (left[0] + right[0] + flops, left[1] + right[1] + written)
             middles[start, end] = min(costs, key=costs.__getitem__)

@@ -67,9 +67,10 @@ def _narrow_halves(network: Network) -> list[int]:
         while part:
             if part & lowest:
                 one, other = kept[part], kept[members ^ part]
-                flops, written = contraction_cost(
+                cost = contraction_cost(
                     network.volume, one, other, kept[members], moves_of(one), moves_of(other)
                 )
+                flops, written = network.weighed(cost)
                 left, right = best[part], best[members ^ part]
                 costs[part] = (left[0] + right[0] + flops, left[1] + right[1] + written)
             part = (part - 1) & members

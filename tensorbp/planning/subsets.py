@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost
+from tensorbp.planning.network import PER_WRITTEN, Moves, SelectionAxes, contraction_cost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class _Level:
     Attributes:
         subsets: the subsets, as bits.
         halves: the half with the subset's lowest member.
-        flops: what it costs to contract the two halves.
+        flops: what it costs to contract the two halves, as it is weighed.
         written: how many numbers that writes.
     """
 
@@ -140,6 +140,9 @@ class SubsetProgramme:
                 flops[row, column], written[row, column] = self.price(
                     int(halves[row, column]), int(rest[row, column])
                 )
+        if self._selections:
+            # as `Network.weighed` compares them
+            flops = flops + PER_WRITTEN * written
         if size < self.count:
             flops[volumes > self._largest] = np.inf
         return _Level(subsets, halves, flops, written)

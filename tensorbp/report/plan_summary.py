@@ -90,7 +90,7 @@ def why(plan: Plan) -> str:
         saved = percentage(cheaper - plan.flops, cheaper)
         gain = f"the search saves {saved} of the FLOPs of plain {name} mode"
     if plan.lower_bound is None:
-        rest = "there are too many orders of contraction to try them all"
+        rest = "what another order of contraction could save is not known"
     elif plan.flops == plan.lower_bound:
         rest = "no order of contraction costs less"
     else:

@@ -73,8 +73,10 @@ class PlacesOfLargest(Primitive):
         form = tuple([n if k in where.axes else 1 for k, n in enumerate(values.shape)])
         places = xp.broadcast_to(xp.arange(prod(where.lengths)).reshape(form), values.shape)
         steps = list(zip(where.axes, self._tables(tuple(values.shape)), strict=True))
+        are_there = True
         for axis, table in reversed(steps):
-            values, places = _largest(xp, values, places, axis, table)
+            are_there = are_there and bool((table >= 0).all())
+            values, places = _largest(xp, values, places, axis, table, are_there)
         return places
 
     def jacobian(self, y: Expression, *operands: Expression) -> dict[str, Declaration]:
@@ -99,7 +101,9 @@ class PlacesOfLargest(Primitive):
         return [rule.table(length) for rule, length in zip(self.rules, lengths, strict=True)]
 
 
-def _largest(xp: Any, values: Any, places: Any, axis: int, table: Any) -> tuple[Any, Any]:
+def _largest(
+    xp: Any, values: Any, places: Any, axis: int, table: Any, are_there: bool
+) -> tuple[Any, Any]:
     """Return the largest number of each window along an axis, and its place.
 
     Args:
@@ -108,14 +112,19 @@ def _largest(xp: Any, values: Any, places: Any, axis: int, table: Any) -> tuple[
         places: the place of each; -1 where there is none.
         axis: the axis.
         table: for each window, where its numbers are along the axis; -1 where there is none.
+        are_there: whether there is one everywhere.
     """
     best, found = _column(xp, values, places, axis, table[:, 0])
     for k in range(1, table.shape[1]):
         value, place = _column(xp, values, places, axis, table[:, k])
         # nan is larger than any number, so that it is seen
-        is_larger = (value > best) | ((value != value) & (best == best))
-        is_better = (place >= 0) & (is_larger | (found < 0))
-        best, found = xp.where(is_better, value, best), xp.where(is_better, place, found)
+        is_better = ~(value <= best) & (best == best)
+        if are_there:
+            # to add a difference or nothing is several times as fast as to choose
+            best, found = xp.maximum(best, value), found + is_better * (place - found)
+        else:
+            is_better = (place >= 0) & (is_better | (found < 0))
+            best, found = xp.where(is_better, value, best), xp.where(is_better, place, found)
     return best, found
 
 
