@@ -195,11 +195,11 @@ class TorchNamespace:
         w = w.reshape(groups, outputs, features, *kernel).transpose(1, 2)
         w = w.reshape(groups * features, outputs, *kernel)
         ends = geometry.overhangs(geometry.lengths, kernel, x.shape[2:])
-        # torch cuts both ends off alike, and may then put a little back at the second
+        # torch cuts both ends off alike, but for less than a window at the second
         back = [low - high for low, high in ends]
         if all(
-            low >= 0 and 0 <= more < max(s, d)
-            for (low, _), more, s, d in zip(ends, back, strides, dilations, strict=True)
+            low >= 0 and 0 <= more < s
+            for (low, _), more, s in zip(ends, back, strides, strict=True)
         ):
             cut = [low for low, _ in ends]
             y, _, _ = self.ops.aten.convolution_backward(

@@ -13,7 +13,6 @@ from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import Selection, determined_by, has_selections
 
 __all__ = [
-    "PER_WRITTEN",
     "Moves",
     "Network",
     "Path",
@@ -24,13 +23,6 @@ __all__ = [
     "pair_flops",
 ]
 
-
-PER_WRITTEN = 64
-"""How many FLOPs a number that is written counts for where numbers are moved.
-
-Beside products of matrices, to move one takes about as long as so many FLOPs; it is the factor of
-cotengra's objective 'combo' (Gray and Kourtis 2021, Hyper-optimized tensor network contraction).
-"""
 
 Path = tuple[tuple[int, int], ...]
 """Pairs to contract, in order: factor k has number k, the result of each pair the next number."""
@@ -183,15 +175,17 @@ class Network:
         return any(isinstance(axes, SelectionAxes) for axes in self.inputs)
 
     def weighed(self, cost: tuple[int, int]) -> tuple[int, int]:
-        """Return what orders are compared by: FLOPs first, where numbers are moved these as well.
+        """Return what orders are compared by: FLOPs first, and then how many numbers are written.
 
-        A few FLOPs less are no gain if it takes many more numbers to be written for them.
+        Where numbers are moved, to write one counts as an operation: else an order would be taken
+        that multiplies all windows for a few FLOPs less (as objective 'combo' of Gray and Kourtis
+        2021, Hyper-optimized tensor network contraction, weighs both).
 
         Args:
             cost: FLOPs, and how many numbers are written.
         """
         flops, written = cost
-        return flops + (PER_WRITTEN * written if self.moves else 0), written
+        return flops + (written if self.moves else 0), written
 
     def volume(self, axes: frozenset[Axis]) -> int:
         """Return the product of the sizes of the axes."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tensorbp.algebra import Axis
-from tensorbp.planning.network import PER_WRITTEN, Moves, SelectionAxes, contraction_cost
+from tensorbp.planning.network import Moves, SelectionAxes, contraction_cost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,7 +142,7 @@ class SubsetProgramme:
                 )
         if self._selections:
             # as `Network.weighed` compares them
-            flops = flops + PER_WRITTEN * written
+            flops = flops + written
         if size < self.count:
             flops[volumes > self._largest] = np.inf
         return _Level(subsets, halves, flops, written)

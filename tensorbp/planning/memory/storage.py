@@ -161,9 +161,10 @@ class Storage:
         sizes = operator.sizes
         places = sum(prod([sizes[axis] for axis in each.free]) for each in operator.selections)
         rows = prod([sizes[axis] for axis in set(_axes(operator.factor))])
-        # what is added by index is made beside where it belongs, and copied
+        # what is added by index is made beside where it belongs, in double precision, and copied
         sums = prod(operator.shape()) if operator.scatters else 0
-        return (rows + sums) * self._item_bytes + 4 * places * INTEGER_BYTES
+        in_double = max(self._item_bytes, ITEM_BYTES["float64"])
+        return rows * self._item_bytes + sums * in_double + 4 * places * INTEGER_BYTES
 
 
 def _is_straight(operator: Selected) -> bool:
