@@ -20,6 +20,8 @@ def spread(labels: Mapping[Expression, str], nodes: Sequence[Expression]) -> dic
         labels: the labels that are known.
         nodes: the nodes in topological order.
     """
+    if not labels:
+        return {}
     complete = dict(labels)
     of_reader: dict[Expression, str] = {}
     for node in reversed(nodes):

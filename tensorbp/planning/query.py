@@ -146,10 +146,8 @@ class Query:
         inside = {below for each in self.maps for below in maps_of(each.dependencies)}
         self.outermost = [each for each in self.maps if each not in inside]
         self._dtype = dtype
-        self._labels: Mapping[Expression, str] = {}
-        if labels:
-            roots = [root for each in wanted for root in _expressions_of(each)]
-            self._labels = spread(labels, topological_order(roots))
+        roots = [root for each in wanted for root in _expressions_of(each)]
+        self._labels = spread(labels, topological_order(roots)) if labels else {}
         self._finders = finders
         self._made: Made = {}
         self._known: dict[tuple[object, ...], _Resolved] = {}
