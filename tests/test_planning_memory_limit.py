@@ -22,9 +22,11 @@ from tensorbp.expression import Expression
 from tensorbp.expression.layer import Example
 from tensorbp.planning import Baselines, Plan
 from tensorbp.planning.arena import ALIGNMENT
+from tensorbp.planning.memory import limit as memory_limit
+from tensorbp.planning.memory import recomputing
 from tensorbp.planning.memory.amounts import UNITS, byte_text, bytes_from
 from tensorbp.planning.memory.cuts import cuts
-from tensorbp.planning.memory.liveness import bytes_needed
+from tensorbp.planning.memory.liveness import bytes_needed, handed_over
 from tensorbp.planning.memory.recomputing import recomputed
 from tensorbp.planning.memory.reordering import orders
 from tensorbp.planning.memory.slicing import Slicer
@@ -222,6 +224,28 @@ def test_values_computed_again_keep_the_limit_and_are_the_same(graph: Graph, par
         for found, expected in zip(again(given_arrays), whole(given_arrays), strict=True):
             # numbers that lie in another order in memory may be added up in another order
             np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_what_takes_too_long_to_look_through_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = paired(chain(48, 1500, tb.tanh))
+    order, limit = schedule.nodes, schedule.peak_bytes * 3 // 4
+    assert recomputed(order, schedule.storage, limit) is not None
+    monkeypatch.setattr(recomputing, "MOST_LOOKED_AT", 100)
+    assert recomputed(order, schedule.storage, limit) is None
+    # what needs no room made is not looked through
+    assert recomputed(order, schedule.storage, schedule.peak_bytes) is not None
+
+
+def test_of_a_large_graph_the_least_limit_is_that_of_its_slices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_limit, "LOOKED_THROUGH", 10)
+    outputs = chain(20, 1500, tb.tanh)
+    schedule = paired(outputs)
+    unavoidable = handed_over(schedule.nodes, schedule.storage)
+    with pytest.raises(tb.MemoryLimitError, match="the least found to be enough is") as caught:
+        tb.plan(outputs, memory_limit=unavoidable + 1000)
+    assert tb.plan(outputs, memory_limit=caught.value.least).peak_bytes <= caught.value.least
 
 
 @pytest.mark.parametrize("function", [tb.tanh, tb.gelu, tb.sin])

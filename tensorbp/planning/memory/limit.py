@@ -61,6 +61,9 @@ QUICKLY_TRIED = 1_000
 TRIES = 8
 """How many limits are tried to find the least that can be kept."""
 
+LOOKED_THROUGH = 4_000
+"""Of up to so many nodes they are tried."""
+
 Way = Callable[[int], "list[Expression] | None"]
 """Takes a limit and returns a sequence in which values are computed again, or None."""
 
@@ -262,9 +265,9 @@ def _ways_of(kept: Kept[Found]) -> list[Way]:
 
 
 def _least_limit(kept: Kept[Found]) -> int:
-    """Return the least limit that was found to be kept."""
+    """Return the least limit that was found to be kept; in a large graph nothing more is tried."""
     low, least, ways = 0, kept.schedule.peak_bytes, _ways_of(kept)
-    for _ in range(TRIES):
+    for _ in range(TRIES if len(kept.schedule.nodes) <= LOOKED_THROUGH else 0):
         middle = (low + least) // 2
         found = _computed_again(kept, ways, middle)
         if found:

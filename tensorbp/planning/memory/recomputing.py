@@ -24,6 +24,9 @@ __all__ = ["recomputed"]
 MOST_WORK = 4
 """A sequence is given up when it costs more than this many times what the order costs."""
 
+MOST_LOOKED_AT = 3_000_000
+"""A sequence is given up too when so many values have been looked at to see what is cheapest."""
+
 
 def recomputed(
     order: Sequence[Expression], storage: Storage, limit: int
@@ -69,6 +72,7 @@ class _Recomputing:
         self._alive = there_always(order, storage)
         self._place = 0
         self._allowance = MOST_WORK * sum(self._work.values())
+        self._looked_at = 0
 
     def compute(self, place: int) -> bool:
         """Compute the node of a place, and before it what has been given up and is needed."""
@@ -138,7 +142,7 @@ class _Recomputing:
             for each in self._there
             if self._base[each] is each and self._storage.bytes_of(each) and self._may_go(each)
         ]
-        if not candidates:
+        if not candidates or self._looked_at > MOST_LOOKED_AT:
             return False
         self._give_up(min(candidates, key=self._price))
         return True
@@ -157,6 +161,7 @@ class _Recomputing:
         while pending:
             node = pending.pop()
             work += self._work[node]
+            self._looked_at += 1
             for each in node.operands:
                 if each not in self._there and each not in seen:
                     seen.add(each)
