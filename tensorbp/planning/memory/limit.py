@@ -128,9 +128,10 @@ def within(candidates: Iterable[Found], limit: int) -> Kept[Found]:
     if reordered.peak_bytes <= limit:
         # a plain order is left as it was derived, until memory is short
         return replace(_whole(first, "steps reordered"), schedule=reordered)
-    if handed_over(first.schedule.nodes, first.schedule.storage) > limit:
-        raise _refusal(first, first.schedule.peak_bytes, limit)
     slices = _in_slices(first, limit)
+    if handed_over(first.schedule.nodes, first.schedule.storage) > limit:
+        peaks = [each.schedule.peak_bytes for each in (_whole(first, None), *slices)]
+        raise _refusal(first, min(peaks), limit)
     found = [each for each in slices if each.schedule.peak_bytes <= limit]
     if not _is_cheap(found, ALMOST_FREE):
         whole = _whole(first, None)
