@@ -84,10 +84,9 @@ def _has_matrices_in_a_row(jacobian: Jacobian) -> bool:
     Else each product but the last is scaled by numbers of every sample, and it never pays to
     multiply two matrices before a vector.
     """
-    nodes = between(jacobian.targets, jacobian.sources)
-    inner = set(nodes).difference(jacobian.sources)
+    inner = set(between(jacobian.targets, jacobian.sources)).difference(jacobian.sources)
     after_matrix: set[Expression] = set()
-    for node in nodes:
+    for node in topological_order(jacobian.targets):
         inside = [each for each in node.operands if each in inner]
         is_after = not after_matrix.isdisjoint(inside)
         # what multiplies two tensors that vary is a function of either
