@@ -24,8 +24,4 @@ def no_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            if not gc.get_freeze_count():
-                # what was made counts as old from now on, without being looked through at once
-                gc.freeze()
-                gc.unfreeze()
             gc.enable()
