@@ -22,8 +22,8 @@ from tensorbp.expression import Expression
 from tensorbp.expression.layer import Example, Primitive
 from tensorbp.expression.leaves import Variable
 from tensorbp.planning.arena import ALIGNMENT
-from tensorbp.planning.memory.liveness import bytes_needed, peak_bytes
-from tensorbp.planning.memory.reordering import reordered
+from tensorbp.planning.memory.liveness import bytes_needed, peak_bytes, there_always
+from tensorbp.planning.memory.reordering import Reordering, reordered
 from tensorbp.planning.memory.storage import Storage
 from tensorbp.registry import default_registry
 from tensorbp.testing.case import Case
@@ -141,6 +141,17 @@ def test_an_order_holds_every_node_once_after_its_operands(case: Any) -> None:
     assert set(order) == set(sequence) and len(set(order)) == len(order)
     for k, node in enumerate(order):
         assert set(node.operands) <= set(order[:k])
+
+
+@given(sequences())
+def test_orders_are_compared_by_the_bytes_that_they_need(case: Any) -> None:
+    sequence, storage = case
+    results = [each for each in dict.fromkeys(sequence) if storage.is_result(each)]
+    graph = Reordering(results, storage)
+    always = there_always(graph.nodes, storage)
+    for numbers in graph.orders():
+        needed = bytes_needed(graph.named(numbers), storage)
+        assert always + graph.most_added(numbers) == max(needed)
 
 
 def test_gradients_are_worked_out_where_their_cotangents_are() -> None:

@@ -41,7 +41,10 @@ Elementwise = Apply | Choose | Copy
 
 
 def blocked(lowered: Lowered) -> Lowered:
-    """Return instructions in which those in a row that work number by number are one loop."""
+    """Return instructions in which those in a row that work number by number are one loop.
+
+    Where none are, the same instructions are returned.
+    """
     return _Blocking(lowered).blocked()
 
 
@@ -98,6 +101,8 @@ class _Blocking:
             else:
                 run.add(piece)
         self._close(run)
+        if len(self._made) == len(self._lowered.instructions):
+            return self._lowered
         return replace(
             self._lowered,
             values=self._values,
@@ -255,16 +260,6 @@ def _loop(
                 if steps.setdefault(each, rows * stride) != rows * stride:
                     return None
             views.append(each)
-        result, *operands = views
-        assert isinstance(result, View)
-        body.append(_with(piece.instruction, operands, result))
+        changed: dict[str, Any] = {"result": views[0], "operands": tuple(views[1:])}
+        body.append(replace(piece.instruction, **changed))
     return Loop(count, tuple(body), {view: step for view, step in steps.items() if step})
-
-
-def _with(instruction: Elementwise, operands: Sequence[Operand], result: View) -> Instruction:
-    """Return an instruction with other views."""
-    if isinstance(instruction, Apply):
-        return Apply(instruction.function, tuple(operands), result)
-    if isinstance(instruction, Choose):
-        return Choose(tuple(operands), result)
-    return Copy((operands[0],), result)

@@ -46,11 +46,11 @@ class NumpyProgram:
                 the arrays.
         """
         memory = laid_out(lowered.values, lowered.instructions)
-        if not marks:
-            in_blocks = blocked(lowered)
-            smaller = laid_out(in_blocks.values, in_blocks.instructions)
-            if smaller.size <= memory.size:
-                lowered, memory = in_blocks, smaller
+        in_blocks = lowered if marks else blocked(lowered)
+        if in_blocks is not lowered:
+            needed = laid_out(in_blocks.values, in_blocks.instructions)
+            if needed.size <= memory.size:
+                lowered, memory = in_blocks, needed
         code = written(lowered, memory, marks)
         self.source = code.text
         self.arena_bytes = memory.size

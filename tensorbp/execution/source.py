@@ -29,7 +29,7 @@ from tensorbp.execution.instructions import (
 from tensorbp.execution.lowering import Lowered
 from tensorbp.execution.memory import Memory
 from tensorbp.execution.recycling import Recycled, is_worth_recycling
-from tensorbp.execution.sums import as_matrix
+from tensorbp.execution.sums import as_matrix, ones
 from tensorbp.execution.view import Shape, View, collapsed
 
 __all__ = ["Source", "written"]
@@ -279,13 +279,16 @@ class _Writer:
         is_plain = dtype.kind in "fc" and dtype == self.values[result.value].dtype
         if matrix is None or not is_plain or not result.is_contiguous or self._moved:
             return False
-        ones = f"ones_{matrix.shape[0]}"
-        self.namespace.setdefault(ones, np.ones(matrix.shape[0], dtype))
+        summands = ones(matrix.shape[0], dtype)
+        name = f"ones_{matrix.shape[0]}"
+        if self.namespace.setdefault(name, summands) is not summands:
+            name = f"{name}_{dtype}"
+            self.namespace[name] = summands
         if matrix.shape[1] == 1 and not result.shape:
             matrix = View(matrix.value, matrix.shape[:1], matrix.strides[:1], matrix.offset)
         else:
             result = View(result.value, matrix.shape[1:], (1,), result.offset)
-        self._line(f"{ones}.dot({self._view(matrix)}, {self._view(result)})")
+        self._line(f"{name}.dot({self._view(matrix)}, {self._view(result)})")
         return True
 
     def _matmul(self, instruction: Matmul) -> None:

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
 
 from tensorbp.execution.view import View
 
-__all__ = ["as_matrix"]
+__all__ = ["as_matrix", "ones"]
 
 LONGEST = 2**16
 """How many ones there are at most."""
@@ -36,3 +40,9 @@ def as_matrix(view: View, axes: Sequence[int]) -> View | None:
         return None
     is_read = matrix.is_contiguous or matrix.transposed((1, 0)).is_contiguous
     return matrix if is_read else None
+
+
+@cache
+def ones(count: int, dtype: Any) -> Any:
+    """Return so many ones, the same array to all programs."""
+    return np.ones(count, dtype)

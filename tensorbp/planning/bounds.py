@@ -42,7 +42,7 @@ def lower_bound(graph: Graph, contractions: Mapping[Expression, Contraction]) ->
     """
     products: list[Term[Expression]] = []
     for cluster in expansions(graph, contractions):
-        if cluster is None or any(_has_twins(each) or has_selections(each) for each in cluster):
+        if cluster is None or any(_has_twins(each) or _weighs_writes(each) for each in cluster):
             return None
         products += cluster
         if len(products) > MOST_PRODUCTS:
@@ -116,6 +116,11 @@ def _groups(products: Sequence[Term[Expression]]) -> list[list[Term[Expression]]
 def _has_twins(term: Term[Expression]) -> bool:
     """Say whether two parts of a product may be the same intermediate, of two factors or more."""
     return sum(term.values.count(each) > 1 for each in set(term.values)) > 1
+
+
+def _weighs_writes(term: Term[Expression]) -> bool:
+    """Say whether orders of a product are compared by more than FLOPs; a pair has only one."""
+    return len(term.values) > 2 and has_selections(term)
 
 
 def _least_flops(term: Term[Expression]) -> int:

@@ -84,9 +84,10 @@ def _has_matrices_in_a_row(jacobian: Jacobian) -> bool:
     Else each product but the last is scaled by numbers of every sample, and it never pays to
     multiply two matrices before a vector.
     """
-    inner = set(between(jacobian.targets, jacobian.sources)).difference(jacobian.sources)
+    nodes = between(jacobian.targets, jacobian.sources)
+    inner = set(nodes).difference(jacobian.sources)
     after_matrix: set[Expression] = set()
-    for node in topological_order(jacobian.targets):
+    for node in nodes:
         inside = [each for each in node.operands if each in inner]
         is_after = not after_matrix.isdisjoint(inside)
         # what multiplies two tensors that vary is a function of either

@@ -108,18 +108,15 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
 
 
 def transposed_convolution(
-    product: Einsum, scatter: Selected, windows: tuple[int, Selected] | None = None
+    product: Einsum, scatter: Selected, before: tuple[int, Selected] | None = None
 ) -> OnLibrary | None:
     """Return a product that is scattered, as a function of the two tensors of the product.
-
-    Along some axes it may have been put there before it was multiplied; or it is a product with
-    windows, which is the same with the kernel turned around.
 
     Args:
         product: the product.
         scatter: what puts it where it belongs, and adds.
-        windows: which of the operands of the product is made of a tensor by a selection along other
-            axes, and by which; the function then takes that tensor in its place.
+        before: which of the operands was put where it belongs, along other axes, before it was
+            multiplied, and what put it; the function then takes the tensor that was put.
 
     Returns:
         What makes the transposed convolution; None if it is none.
@@ -128,40 +125,25 @@ def transposed_convolution(
     if names is None or not scatter.scatters:
         return None
     sizes = dict(enumerate(scatter.sizes))
-    for axis, size in enumerate(product.sizes):
-        if axis not in names:
-            names[axis] = len(sizes)
-            sizes[len(sizes)] = size
+    _named_anew(names, product.sizes, sizes)
     values: list[_Value] = [(dimensions, product.sizes) for dimensions in product.factors]
     operands = [_named(dimensions, names) for dimensions, _ in values]
     more: list[_Line] = []
-    turned: list[_Line] = []
-    if windows is not None:
-        at, shown = windows
-        read = _same_axes((shown.output, shown.sizes), values[at])
-        other = operands[1 - at]
-        if read is None or other is None or shown.coefficient != 1:
+    if before is not None:
+        at, put = before
+        inner = _put_before(put, values[at], names, sizes)
+        more = _lines(put, inner, set(operands[1 - at] or ())) if inner else []
+        if inner is None or not more:
             return None
-        inner = {axis: names[outer] for axis, outer in read.items()}
-        for axis, size in enumerate(shown.sizes):
-            if axis not in inner:
-                inner[axis] = len(sizes)
-                sizes[len(sizes)] = size
-        more = _lines(shown, inner, set(other))
-        if not more or not (shown.gathers or shown.scatters):
-            return None
-        if shown.gathers:
-            more = turned = [_turned(line, sizes) for line in more if line.stride == 1]
-        values[at] = shown.factor, shown.sizes
-        operands[at] = _named(shown.factor, inner)
+        values[at], operands[at] = (put.factor, put.sizes), _named(put.factor, inner)
     if None in operands or not all(sizes.values()):
         return None
     one, two = (axes or [] for axes in operands)
     same = {axis: axis for axis in sizes}
     candidates = [(_lines(scatter, same, set(w)), x, w) for x, w in ((one, two), (two, one))]
-    if windows is not None:
-        # what is shown in windows is no kernel
-        candidates = [candidates[windows[0]]]
+    if before is not None:
+        # what is put somewhere is no kernel
+        candidates = [candidates[before[0]]]
     found = [each for each in candidates if each[0]]
     if not found:
         return None
@@ -186,7 +168,6 @@ def transposed_convolution(
     number = product.coefficient * scatter.coefficient
     geometry = _geometry(lines, places, roles, sizes)
     is_swapped = x_axes is two
-    around = tuple([k + 2 for k, line in enumerate(lines) if line in turned])
 
     def on(xp: Namespace) -> Function:
         opened = [opening(*value, xp)[1] for value in values]
@@ -196,7 +177,6 @@ def transposed_convolution(
         def convolve(a: Array, b: Array) -> Array:
             a, b = opened[0](a), opened[1](b)
             x, w = (as_x(b), as_w(a)) if is_swapped else (as_x(a), as_w(b))
-            w = xp.flip(w, around) if around else w
             y = xp.convolution_transposed(x, w, geometry)
             return finish(y.reshape(shape))
 
@@ -205,13 +185,31 @@ def transposed_convolution(
     return on
 
 
-def _turned(line: _Line, sizes: Mapping[Axis, int]) -> _Line:
-    """Return windows that are read as places that are written, for the kernel turned around.
+def _put_before(
+    put: Selected, value: _Value, names: Mapping[Axis, Axis], sizes: dict[Axis, int]
+) -> dict[Axis, Axis] | None:
+    """Return the names of the axes of a tensor that a selection puts somewhere; else None.
 
-    i = offset + step · k + t is t = i - offset - step · (K - 1) + step · (K - 1 - k).
+    Args:
+        put: the selection.
+        value: how what it makes is read.
+        names: the names of the axes there.
+        sizes: by names, to which those of the tensor alone are added.
     """
-    offset = -line.offset - line.step * (sizes[line.kernel] - 1)
-    return _Line(line.window, line.kernel, line.place, line.step, line.stride, offset)
+    read = _same_axes((put.output, put.sizes), value)
+    if read is None or put.coefficient != 1 or not put.scatters:
+        return None
+    inner = {axis: names[outer] for axis, outer in read.items()}
+    _named_anew(inner, put.sizes, sizes)
+    return inner
+
+
+def _named_anew(names: dict[Axis, Axis], own_sizes: Sequence[int], sizes: dict[Axis, int]) -> None:
+    """Give names of their own to the axes that have none."""
+    for axis, size in enumerate(own_sizes):
+        if axis not in names:
+            names[axis] = len(sizes)
+            sizes[len(sizes)] = size
 
 
 def _named(dimensions: Sequence[Dimension], names: Mapping[Axis, Axis]) -> list[Axis] | None:

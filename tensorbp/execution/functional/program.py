@@ -118,18 +118,26 @@ def _convolution(
     if isinstance(operator, Selected):
         product = producers.get(step.operands[0])
         if product and readers[product.result] == 1 and isinstance(product.operator, Einsum):
-            for at, number in enumerate(product.operands):
-                windows = producers.get(number)
-                if windows and isinstance(windows.operator, Selected):
-                    shown = (at, windows.operator)
-                    on = transposed_convolution(product.operator, operator, shown)
-                    if on:
-                        numbers = list(product.operands)
-                        numbers[at] = windows.operands[0]
-                        return Call((step.result,), tuple(numbers), "transposed convolution", on)
-            on = transposed_convolution(product.operator, operator)
-            if on:
-                return Call((step.result,), product.operands, "transposed convolution", on)
+            return _transposed_convolution(step.result, product, operator, producers)
+    return None
+
+
+def _transposed_convolution(
+    result: int, product: Step, scatter: Selected, producers: Mapping[int, Step]
+) -> Call | None:
+    """Return the call of a transposed convolution: a product that is scattered."""
+    tried: list[tuple[tuple[int, Selected] | None, tuple[int, ...]]] = []
+    for at, number in enumerate(product.operands):
+        put = producers.get(number)
+        if put and isinstance(put.operator, Selected):
+            numbers = (*product.operands[:at], put.operands[0], *product.operands[at + 1 :])
+            tried.append(((at, put.operator), numbers))
+    tried.append((None, product.operands))
+    assert isinstance(product.operator, Einsum)
+    for before, numbers in tried:
+        on = transposed_convolution(product.operator, scatter, before)
+        if on:
+            return Call((result,), numbers, "transposed convolution", on)
     return None
 
 

@@ -16,7 +16,7 @@ from tensorbp.expression.node import Expression
 from tensorbp.planning.memory.liveness import bases, peak_bytes, there_always
 from tensorbp.planning.memory.storage import Storage
 
-__all__ = ["orders", "reordered"]
+__all__ = ["Reordering", "orders", "reordered"]
 
 SMALL_PART = 0.1
 """How much may be added to what is there in any order for the search to be content."""
@@ -30,7 +30,7 @@ def reordered(roots: Sequence[Expression], storage: Storage) -> tuple[list[Expre
 
     Inputs and results are there whatever the order: when little is added, no other is tried.
     """
-    graph = _Graph(roots, storage)
+    graph = Reordering(roots, storage)
     always = there_always(graph.nodes, storage)
     tried: list[tuple[int, list[int]]] = []
     for numbers in graph.orders():
@@ -51,11 +51,11 @@ def reordered(roots: Sequence[Expression], storage: Storage) -> tuple[list[Expre
 
 def orders(roots: Sequence[Expression], storage: Storage) -> Iterator[list[Expression]]:
     """Yield the orders that are tried for the nodes below some roots."""
-    graph = _Graph(roots, storage)
+    graph = Reordering(roots, storage)
     yield from map(graph.named, graph.orders())
 
 
-class _Graph:
+class Reordering:
     """Nodes by number: what each reads, and how many bytes it adds.
 
     What is given back are the bases of the values that are read: of a view what it views.
