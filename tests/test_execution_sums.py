@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 
 import tensorbp as tb
 from tensorbp.execution.sums import LONGEST, LONGEST_ROW, as_matrix
-from tensorbp.execution.view import View
+from tensorbp.execution.view import Shape, View
+from tensorbp.expression import Expression
+from tensorbp.expression.declaration import Declaration
+from tensorbp.expression.layer import Input, Primitive
 
 AXES = "abc"
 
@@ -78,3 +83,33 @@ def test_what_is_no_number_stays_none() -> None:
     x = np.array([[1.0, np.nan, np.inf], [2.0, 0.0, 0.0]])
     (found,) = tb.compile(tb.einsum("ab->b", tb.variable("x", 2, 3)))(x=x)
     np.testing.assert_array_equal(found, [3.0, np.nan, np.inf])
+
+
+@dataclass(frozen=True)
+class Doubled(Primitive):
+    """A rule that computes in double precision in between: y_a = Σ_b x_ab + Σ_b 2 x_ab."""
+
+    name = "doubled"
+    formula = "y = 3 Σ x"
+    inputs = (Input("x"),)
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0][:-1]
+
+    def forward(self, xp: Any, *arrays: Any) -> Any:
+        (x,) = arrays
+        table = np.full(x.shape[-1], 2.0)
+        return xp.sum(x, axis=-1) + xp.sum(x * table, axis=-1)
+
+    def jacobian(self, y: Expression, *operands: Expression) -> dict[str, Declaration]:
+        return {}
+
+
+def test_sums_of_two_types_have_ones_of_their_own() -> None:
+    program = tb.compile(Doubled()(tb.variable("x", 3, 4)), dtype="float32")
+    assert "ones_4.dot" in program.source
+    assert "ones_4_float64.dot" in program.source
+    x = np.arange(12, dtype="float32").reshape(3, 4)
+    (found,) = program(x=x)
+    assert found.dtype == "float32"
+    np.testing.assert_array_equal(found, 3 * x.sum(axis=-1))
