@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from graph_zoo import Graph, graphs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_planning_memory_limit import chain, paired, program
 
@@ -81,7 +81,8 @@ def moves(
             after = state._replace(current=s + 1)
             yield stages[s].forward, waiting + stages[s].passing, after
             if s not in kept:
-                after = state._replace(kept=kept | {s})
+                # what was in hand has no place meanwhile
+                after = state._replace(kept=kept | {s}, current=None)
                 yield stages[s].forward, waiting + stages[s].keeping, after
     if current is not None and current < last:
         after = state._replace(current=current + 1)
@@ -140,6 +141,14 @@ def unequal_stages(draw: Any) -> list[Stage]:
 
 @settings(max_examples=300, deadline=None)
 @given(unequal_stages(), st.integers(0, 30))
+@example(
+    [
+        Stage(0, 0, 4, 4, 7, 7, 7, 0, 0, 0),
+        Stage(0, 0, 1, 1, 4, 4, 4, 0, 0, 1),
+        Stage(0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    ],
+    7,
+)
 def test_no_way_in_which_what_is_kept_stays_costs_less(stages: list[Stage], budget: int) -> None:
     found = flops_of(stages, budget)
     assert found == least_flops(stages, budget, may_drop=False)
