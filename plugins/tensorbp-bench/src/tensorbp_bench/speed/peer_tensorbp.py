@@ -111,7 +111,11 @@ def _jax_array(array: Any) -> Any:
     return jax.numpy.asarray(array)
 
 
-_LIBRARIES: dict[str, Callable[[Any], Any]] = {"torch": _torch_array, "jax": _jax_array}
+_LIBRARIES: dict[str, Callable[[Any], Any]] = {
+    "torch": _torch_array,
+    "torch-compile": _torch_array,
+    "jax": _jax_array,
+}
 """How the arrays of a backend are made, where they are not numpy's."""
 
 
