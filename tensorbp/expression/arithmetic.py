@@ -140,6 +140,8 @@ def broadcast_to(x: Expression, shape: Shape) -> Expression:
     """
     if x.shape == shape:
         return x
+    if isinstance(x.operator, Einsum) and not x.ndim and not x.operands:
+        return constant(x.operator.coefficient, shape)
     if broadcast_shape(x.shape, shape) != shape:
         raise ShapeError(f"shape {x.shape} does not broadcast to {shape}")
     offset = len(shape) - x.ndim

@@ -6,12 +6,12 @@ two tensors, twice if one is summed over. Elementwise functions say their own co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 
 from tensorbp.expression.arithmetic import Add
-from tensorbp.expression.einsum import Einsum, is_view
+from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
 from tensorbp.expression.node import Expression
 from tensorbp.planning.network import pair_flops
@@ -38,7 +38,7 @@ class Cost:
 def is_free(node: Expression) -> bool:
     """Say whether a node is a view of its operand, or one number: nothing is stored."""
     operator = node.operator
-    if not (isinstance(operator, Einsum) and is_view(node)):
+    if not (isinstance(operator, Einsum) and operator.pattern.is_view):
         return False
     writes_delta = operator.pattern.has_delta
     return not writes_delta and (not node.operands or operator.coefficient == 1)
@@ -62,8 +62,15 @@ def cost_of(node: Expression) -> Cost:
     return Cost()
 
 
-def total_cost(nodes: Iterable[Expression]) -> Cost:
-    """Return what computing some nodes costs."""
+def total_cost(
+    nodes: Iterable[Expression], cost_of: Callable[[Expression], Cost] = cost_of
+) -> Cost:
+    """Return what computing some nodes costs.
+
+    Args:
+        nodes: the nodes; one that occurs again is computed again.
+        cost_of: what a node costs, for those who remember it.
+    """
     costs = [cost_of(node) for node in nodes]
     return Cost(
         sum([each.flops for each in costs]),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tensorbp.algebra import Factor, GroupingConflict, Term, Unifier
-from tensorbp.expression.einsum import Einsum, is_view, term_of
+from tensorbp.expression.einsum import Einsum, term_of
 from tensorbp.expression.graph import Graph
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
@@ -50,7 +50,7 @@ def plain(graph: Graph) -> dict[Expression, Contraction]:
     for node in graph.order:
         if is_product(node):
             term = term_of(node)
-            path = best_path(Network.of(term), in_sequence(len(term.values)))
+            path = _best_path(term, in_sequence(len(term.values)))
             contractions[node] = Contraction(term, path, True, ((node,),) * len(term.values))
     return contractions
 
@@ -112,7 +112,7 @@ class _Fusion:
     def add(self, node: Expression) -> None:
         """Take in a node, by itself; what it reads twice is fused only where that is cheaper."""
         term = term_of(node)
-        path = best_path(Network.of(term), in_sequence(len(term.values)), self.finders)
+        path = _best_path(term, in_sequence(len(term.values)), self.finders)
         self.alone[node] = Contraction(term, path, True, ((node,),) * len(term.values))
         twice = {each for each in node.operands if node.operands.count(each) > 1}
         if any(self.is_absorbed(each) for each in twice):
@@ -128,7 +128,7 @@ class _Fusion:
         fused = self.fused(node)
         if fused is self.alone[node] and len(fused.term.values) < 3:
             return fused
-        path = best_path(Network.of(fused.term), fused.path, self.finders)
+        path = _best_path(fused.term, fused.path, self.finders)
         twin = twin_path(fused.term, self.finders)
         if twin is not None:
             path = min((path, twin), key=lambda each: shared_flops(fused.term, each))
@@ -200,9 +200,17 @@ def substituted(
     return Contraction(whole, _joined_path(done, len(factors)), True, tuple(origins))
 
 
+def _best_path(
+    term: Term[Expression], first: Path, finders: Mapping[str, Finder] | None = None
+) -> Path:
+    """Return the best path of a product; of two factors, as most have, there is but one."""
+    return first if len(term.values) < 3 else best_path(Network.of(term), first, finders)
+
+
 def is_product(node: Expression) -> bool:
     """Say whether a node is an einsum that computes something."""
-    return isinstance(node.operator, Einsum) and not is_view(node)
+    operator = node.operator
+    return isinstance(operator, Einsum) and not operator.pattern.is_view
 
 
 class _Piece:

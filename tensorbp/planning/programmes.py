@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache, lru_cache
 
 from tensorbp.algebra import Axis
+from tensorbp.algebra.pattern import REMEMBERED
 from tensorbp.planning.network import Network, SelectionAxes, contraction_cost, moves_of
 from tensorbp.planning.paths import linear, pairs_of_tree
 from tensorbp.planning.subsets import SubsetProgramme, has_few_axes
@@ -49,32 +51,48 @@ def subset(
 
 def _narrow_halves(network: Network) -> list[int]:
     """Return for each subset the half with which it is cheapest to make, one after the other."""
-    everything = (1 << len(network.inputs)) - 1
+    kept = _kept(network.inputs, network.output)
+    volume = cache(network.volume)
+    best: list[tuple[int, int]] = [(0, 0)] * len(kept)
+    halves = [0] * len(kept)
+    for members, parts in _splits(len(network.inputs)):
+        costs = {}
+        for part in parts:
+            one, other = kept[part], kept[members ^ part]
+            cost = contraction_cost(
+                volume, one, other, kept[members], moves_of(one), moves_of(other)
+            )
+            flops, written = network.weighed(cost)
+            left, right = best[part], best[members ^ part]
+            costs[part] = (left[0] + right[0] + flops, left[1] + right[1] + written)
+        halves[members] = min(costs, key=costs.__getitem__)
+        best[members] = costs[halves[members]]
+    return halves
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _kept(
+    inputs: tuple[frozenset[Axis], ...], output: frozenset[Axis]
+) -> Sequence[frozenset[Axis]]:
+    """Return for each subset of the factors the axes that are left of it."""
     kept: list[frozenset[Axis]] = []
-    for members in range(everything + 1):
-        inside = [axes for k, axes in enumerate(network.inputs) if members >> k & 1]
-        outside = [axes for k, axes in enumerate(network.inputs) if not members >> k & 1]
-        shared = frozenset().union(*inside) & network.output.union(*outside)
+    for members in range(1 << len(inputs)):
+        inside = [axes for k, axes in enumerate(inputs) if members >> k & 1]
+        outside = [axes for k, axes in enumerate(inputs) if not members >> k & 1]
+        shared = frozenset().union(*inside) & output.union(*outside)
         is_selection = len(inside) == 1 and isinstance(inside[0], SelectionAxes)
         # a selection is not summed beforehand, which would make a dense tensor of it
         kept.append(inside[0] if is_selection else shared)
-    best: list[tuple[int, int]] = [(0, 0)] * (everything + 1)
-    halves = [0] * (everything + 1)
-    for members in range(1, everything + 1):
+    return kept
+
+
+@cache
+def _splits(count: int) -> Sequence[tuple[int, Sequence[int]]]:
+    """Return the subsets of two and more factors, each with the halves that hold its lowest."""
+
+    def halves(members: int) -> list[int]:
         lowest = members & -members
-        costs = {}
-        part = (members - 1) & members
-        while part:
-            if part & lowest:
-                one, other = kept[part], kept[members ^ part]
-                cost = contraction_cost(
-                    network.volume, one, other, kept[members], moves_of(one), moves_of(other)
-                )
-                flops, written = network.weighed(cost)
-                left, right = best[part], best[members ^ part]
-                costs[part] = (left[0] + right[0] + flops, left[1] + right[1] + written)
-            part = (part - 1) & members
-        if costs:
-            halves[members] = min(costs, key=costs.__getitem__)
-            best[members] = costs[halves[members]]
-    return halves
+        below = range(members - 1, 0, -1)
+        return [part for part in below if part | members == members and part & lowest]
+
+    return [(each, halves(each)) for each in range(1 << count) if each.bit_count() > 1]

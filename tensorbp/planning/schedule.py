@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, ClassVar
 
-from tensorbp.algebra import written
+from tensorbp.algebra import Pattern, written
+from tensorbp.algebra.pattern import REMEMBERED
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.graph import topological_order
@@ -71,11 +72,12 @@ class Schedule:
         self.dtype = dtype
         self.storage = Storage(roots, dtype)
         self._nodes = nodes
+        self._cost_of = cache(cost_of)
 
     @cached_property
     def cost(self) -> Cost:
         """What all nodes cost."""
-        return total_cost(self.derived if self._nodes is None else self._nodes)
+        return total_cost(self.derived if self._nodes is None else self._nodes, self._cost_of)
 
     @cached_property
     def derived(self) -> list[Expression]:
@@ -126,7 +128,7 @@ class Schedule:
     def _step(
         self, node: Expression, operands: tuple[int, ...], result: int, label: str | None
     ) -> Step:
-        cost = cost_of(node)
+        cost = self._cost_of(node)
         operation, equation, arguments = describe(node)
         return Step(
             operation,
@@ -154,9 +156,7 @@ def describe(node: Expression) -> tuple[str, str, dict[str, Any]]:
     """Return the operation, the equation and the arguments of a node, as they are written."""
     operator = node.operator
     if isinstance(operator, Einsum):
-        factors = ",".join(written(dimensions) for dimensions in operator.factors)
-        equation = f"{factors}->{written(operator.output)}"
-        return "einsum", equation, {"coefficient": operator.coefficient}
+        return "einsum", _equation(operator.pattern), {"coefficient": operator.coefficient}
     if isinstance(operator, Add):
         return "add", _sum_of(operator.coefficients), {"coefficients": operator.coefficients}
     if isinstance(operator, Selected):
@@ -170,6 +170,13 @@ def describe(node: Expression) -> tuple[str, str, dict[str, Any]]:
     if isinstance(operator, Layer):
         return operator.name, operator.formula, operator.arguments()
     return "seed", "a block of the identity", {}
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _equation(pattern: Pattern) -> str:
+    """Return a pattern as it stands in an einsum; the layers of a model repeat few."""
+    factors = ",".join([written(dimensions) for dimensions in pattern.factors])
+    return f"{factors}->{written(pattern.output)}"
 
 
 def _selecting(operator: Selected) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from math import prod
 
 from tensorbp.algebra import Axis, Factor, Number, Pattern, Term
 from tensorbp.algebra.pattern import REMEMBERED, Dimensions
 from tensorbp.expression.node import Expression
+from tensorbp.expression.selection import has_selections
 from tensorbp.planning.finders import Finder, best_path
 from tensorbp.planning.network import Network, Path, SelectionAxes, in_sequence, pair_flops
 
@@ -61,6 +63,9 @@ def _ties(
 
 def shared_flops(term: Term[Expression], path: Path) -> int:
     """Return the FLOPs of a path in which equal intermediates are made once."""
+    if term.pattern.is_pair and term.coefficient == 1 and not has_selections(term):
+        # one intermediate, and nothing summed before: what most products of a model are
+        return pair_flops(prod(term.sizes), sums=bool(term.pattern.summed))
     return joint_flops([(term, path)])
 
 

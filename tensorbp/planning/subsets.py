@@ -33,7 +33,7 @@ def has_few_axes(inputs: Sequence[frozenset[Axis]], output: frozenset[Axis]) -> 
 
 @dataclass(frozen=True)
 class _Level:
-    """All subsets of one size, a row for each, and a column for each way to halve it.
+    """All subsets of one size, a column for each, and a row for each way to halve it.
 
     Attributes:
         subsets: the subsets, as bits.
@@ -113,16 +113,17 @@ class SubsetProgramme:
         is_free[list(free)] = True
         for level in self._levels:
             one = level.halves
-            other = level.subsets[:, None] ^ one
-            cost = flops[one] + flops[other] + level.flops
-            writes = written[one] + written[other] + level.written
-            least = cost.min(axis=1)
-            writes[cost > least[:, None]] = np.inf
-            column = writes.argmin(axis=1)[:, None]
-            chosen[level.subsets] = np.take_along_axis(one, column, 1)[:, 0]
+            other = level.subsets ^ one
+            cost = flops.take(one) + flops.take(other) + level.flops
+            writes = written.take(one) + written.take(other) + level.written
+            least = cost.min(axis=0)
+            writes = np.where(cost > least, np.inf, writes)
+            fewest = writes.min(axis=0)
+            # halves stand in the order of their numbers: the first of equal ones is the smallest
+            chosen[level.subsets] = np.where(writes > fewest, level.subsets, one).min(axis=0)
             costs = ~is_free[level.subsets]
             flops[level.subsets] = least * costs
-            written[level.subsets] = np.take_along_axis(writes, column, 1)[:, 0] * costs
+            written[level.subsets] = fewest * costs
         result: list[int] = chosen.tolist()
         return result
 
@@ -130,11 +131,12 @@ class SubsetProgramme:
         import numpy as np
 
         subsets, halves = _splits(self.count, size)
-        rest = subsets[:, None] ^ halves
-        both = self.kept[halves] | self.kept[rest]
-        flops = self._volume(both) * np.where(both != self.kept[subsets][:, None], 2, 1)
-        volumes = self._volume(self.kept[subsets])
-        written = np.repeat(volumes[:, None], halves.shape[1], axis=1)
+        rest = subsets ^ halves
+        kept = self.kept.take(subsets)
+        both = self.kept.take(halves) | self.kept.take(rest)
+        flops = self._volume(both) * np.where(both != kept, 2, 1)
+        volumes = self._volume(kept)
+        written = np.repeat(volumes[None], len(halves), axis=0)
         for single in self._selections:
             for row, column in zip(*np.nonzero((halves == single) | (rest == single)), strict=True):
                 flops[row, column], written[row, column] = self.price(
@@ -144,7 +146,7 @@ class SubsetProgramme:
             # as `Network.weighed` compares them
             flops = flops + written
         if size < self.count:
-            flops[volumes > self._largest] = np.inf
+            flops[:, volumes > self._largest] = np.inf
         return _Level(subsets, halves, flops, written)
 
     def price(self, left: int, right: int) -> tuple[int, int]:
@@ -174,7 +176,7 @@ class SubsetProgramme:
 
 @lru_cache(maxsize=LEVELS)
 def _splits(count: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the subsets of one size, and in a row for each the halves that hold its lowest member.
+    """Return the subsets of one size, and in a column for each the halves with its lowest member.
 
     Networks with as many factors have the same.
     """
@@ -187,7 +189,7 @@ def _splits(count: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     # the lowest member is in the half; of the others any but all
     patterns = 1 + 2 * np.arange((1 << (size - 1)) - 1)
     chosen = (patterns[:, None] >> np.arange(size)) & 1
-    return subsets, (1 << places) @ chosen.T
+    return subsets, chosen @ (1 << places.T)
 
 
 def _alike(inputs: Sequence[frozenset[Axis]], output: frozenset[Axis]) -> list[list[Axis]]:

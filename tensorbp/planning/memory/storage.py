@@ -9,10 +9,12 @@ but for what a step that is a call allocates: that comes on top, wherever there 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
+from typing import NamedTuple
 
-from tensorbp.algebra import Axis, Dimension
+from tensorbp.algebra import Axis, Dimension, Pattern
+from tensorbp.algebra.pattern import REMEMBERED
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
@@ -190,28 +192,56 @@ def _einsum_scratch(node: Expression, operator: Einsum, is_result: bool) -> int:
     copies = node.size if is_scaled_after else 0
     if len(node.operands) < 2 or not summed:
         return copies
-    factors = [_axes(each) for each in operator.factors]
-    output = _axes(operator.output)
-    both = [axis for axis in factors[0] if axis in summed]
+    groups, sizes = _groups(operator.pattern), operator.sizes
+    copied = [
+        prod([sizes[axis] for axis in own])
+        for value, own, side in zip(node.operands, groups.factors, groups.alone, strict=True)
+        if any(groups.alone) and not _are_matrices(value, own, (side, groups.both), sizes)
+    ]
+    if is_result and not copies and _wide(groups.looped, sizes):
+        matrices = prod([sizes[axis] for axis in groups.matrices])
+        copies = node.size if matrices < SMALL_RESULT else 0
+    if max(copied, default=0) > LARGEST_COPY:
+        # or else a summed axis is looped over
+        looped = _wide([*groups.looped, *groups.batch], sizes) or _wide(groups.both, sizes)
+        slices = min([sizes[axis] for axis in looped], default=1)
+        return copies + sum(copied) // slices
+    return copies + sum(copied)
+
+
+class _Groups(NamedTuple):
+    """The axes of a product of two tensors, as a product of matrices knows them.
+
+    Attributes:
+        factors: the axes of each factor.
+        both: those that are summed over.
+        alone: for each factor those that it has and the other has not, in the order of the output.
+        looped: of the output those that are looped over for products of matrices.
+        batch: of the output those that both factors have.
+        matrices: of the output those that are rows and columns.
+    """
+
+    factors: Sequence[Sequence[Axis]]
+    both: Sequence[Axis]
+    alone: Sequence[Sequence[Axis]]
+    looped: Sequence[Axis]
+    batch: Sequence[Axis]
+    matrices: Sequence[Axis]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _groups(pattern: Pattern) -> _Groups:
+    """Return the axes of a product of two tensors in groups; the layers of a model repeat few."""
+    factors = [_axes(each) for each in pattern.factors]
+    output = _axes(pattern.output)
+    both = [axis for axis in factors[0] if axis in pattern.summed]
     alone = [
         [axis for axis in output if axis in own and axis not in other]
         for own, other in (factors, factors[::-1])
     ]
-    copied = [
-        prod([operator.sizes[axis] for axis in own])
-        for value, own, side in zip(node.operands, factors, alone, strict=True)
-        if any(alone) and not _are_matrices(value, own, (side, both), operator.sizes)
-    ]
-    rest, shared = _looped_over(output, alone)
-    matrices = prod([operator.sizes[axis] for axis in output if axis not in (*rest, *shared)])
-    if is_result and _wide(rest, operator.sizes) and matrices < SMALL_RESULT and not copies:
-        copies = node.size
-    if max(copied, default=0) > LARGEST_COPY:
-        # or else a summed axis is looped over
-        looped = _wide([*rest, *shared], operator.sizes) or _wide(both, operator.sizes)
-        slices = min([operator.sizes[axis] for axis in looped], default=1)
-        return copies + sum(copied) // slices
-    return copies + sum(copied)
+    looped, batch = _looped_over(output, alone)
+    matrices = [axis for axis in output if axis not in (*looped, *batch)]
+    return _Groups(factors, both, alone, looped, batch, matrices)
 
 
 def _looped_over(
