@@ -40,6 +40,7 @@ class Builder:
         self.dtype = np.dtype(dtype)
         self.values: list[Stored] = []
         self.instructions: list[Instruction] = []
+        self._constants: dict[tuple[str, bytes], int] = {}
 
     def emit(self, instruction: Instruction) -> None:
         """Add an instruction."""
@@ -66,15 +67,20 @@ class Builder:
         return stored.transposed([list(order).index(k) for k in range(len(shape))])
 
     def constant(self, array: Any) -> View:
-        """Return a view of an array that is known beforehand; what it repeats is stored once."""
+        """Return a view of an array that is known beforehand; what it repeats is stored once.
+
+        Equal arrays are one value.
+        """
         shape, array = np.shape(array), np.asarray(array)
         for axis, size in enumerate(shape):
             first = array[(slice(None),) * axis + (slice(1),)]
             if size > 1 and (array == first).all():
                 array = first
         array = np.ascontiguousarray(array).reshape(array.shape)
-        number = self.value(array.size, array.dtype, "constant", array)
-        return View.whole(number, array.shape).spread(shape)
+        key = (str(array.dtype), array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self.value(array.size, array.dtype, "constant", array)
+        return View.whole(self._constants[key], array.shape).spread(shape)
 
     def dtype_of(self, view: View) -> Any:
         """Return the type of the numbers that a view shows."""

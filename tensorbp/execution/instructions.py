@@ -7,7 +7,7 @@ carried out in numpy is written from them, and so it may be for other libraries.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tensorbp.execution.view import View
@@ -26,6 +26,7 @@ __all__ = [
     "Reduce",
     "Stored",
     "Vecdot",
+    "over",
     "reads",
     "writes",
 ]
@@ -157,6 +158,27 @@ class Loop:
 
 
 Instruction = Apply | Choose | Copy | Reduce | Matmul | Vecdot | EinsumCall | Call | Check | Loop
+
+
+def over(instruction: Instruction, view: Callable[[View], View]) -> Instruction:
+    """Return the same instruction over other views.
+
+    Args:
+        instruction: the instruction.
+        view: what takes the place of each of its views.
+    """
+    if isinstance(instruction, Loop):
+        return Loop(
+            instruction.count,
+            tuple([over(each, view) for each in instruction.body]),
+            {view(each): step for each, step in instruction.steps.items()},
+        )
+    changed: dict[str, Any] = {
+        "operands": tuple([view(e) if isinstance(e, View) else e for e in instruction.operands])
+    }
+    if not isinstance(instruction, Check):
+        changed["result"] = view(instruction.result)
+    return replace(instruction, **changed)
 
 
 def reads(instruction: Instruction) -> Iterator[View]:

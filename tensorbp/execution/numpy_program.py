@@ -11,12 +11,17 @@ from tensorbp.errors import CompileError
 from tensorbp.execution.blocking import blocked
 from tensorbp.execution.lowering import Lowered
 from tensorbp.execution.memory import laid_out
+from tensorbp.execution.repetition import without_repetition
 from tensorbp.execution.source import written
+from tensorbp.execution.stacking import stacked
 
 __all__ = ["DTYPES", "NumpyProgram", "as_input"]
 
 DTYPES = ("float32", "float64", "complex128")
 """The types of numbers that programs in numpy compute with."""
+
+SPARE = 2**16
+"""So many bytes more than planned may be taken for fewer calls, which small programs consist of."""
 
 TYPES = {
     (kind, name): np.dtype("int64" if kind == "integer" else name)
@@ -46,11 +51,13 @@ class NumpyProgram:
                 the arrays.
         """
         memory = laid_out(lowered.values, lowered.instructions)
-        in_blocks = lowered if marks else blocked(lowered)
-        if in_blocks is not lowered:
-            needed = laid_out(in_blocks.values, in_blocks.instructions)
-            if needed.size <= memory.size:
-                lowered, memory = in_blocks, needed
+        most = memory.size + SPARE
+        for changed in () if marks else (without_repetition, stacked, blocked):
+            faster = changed(lowered)
+            if faster is not lowered:
+                needed = laid_out(faster.values, faster.instructions)
+                if needed.size <= most:
+                    lowered, memory = faster, needed
         code = written(lowered, memory, marks)
         self.source = code.text
         self.arena_bytes = memory.size

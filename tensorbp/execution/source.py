@@ -69,6 +69,11 @@ class _Writer:
         self.indent = ""
         self._names: dict[tuple[object, ...], str] = {}
         self._bases: dict[int, Shape] = {}
+        self._result_shapes: dict[int, Shape] = {}
+        for view in lowered.results:
+            count = self.values[view.value].size // max(view.size, 1)
+            is_whole = count <= 1
+            self._result_shapes[view.value] = view.shape if is_whole else (count, *view.shape)
         self._moved: dict[View, str] = {}
 
     def source(self) -> Source:
@@ -76,7 +81,7 @@ class _Writer:
         for number, value in enumerate(self.values):
             if value.kind == "input":
                 inputs.append(f"x{number}")
-        shapes = {view.value: view.shape for view in self.lowered.results}
+        shapes = self._result_shapes
         begun: set[int] = set()
 
         def begin(values: Iterable[int]) -> None:
@@ -93,13 +98,20 @@ class _Writer:
                 self._line("mark()")
         # what has no numbers is never written
         begin(shapes)
-        returned = [f"r{v.value}" + ("" if v.shape else "[()]") for v in self.lowered.results]
+        returned = list(map(self._returned, self.lowered.results))
         lines = ["def bind(arena):", *[f"    {line}" for line in self.prelude], ""]
         lines.append(f"    def program({', '.join(inputs)}):")
         body = f"return [{', '.join(returned)}]"
         lines += [f"        {line}" for line in [*self.body, body]]
         lines += ["", "    return program"]
         return Source("\n".join(lines) + "\n", self.namespace)
+
+    def _returned(self, view: View) -> str:
+        """Return a result as it is handed out: an array, one of a stack of them, or a number."""
+        name = f"r{view.value}"
+        if self._result_shapes[view.value] != view.shape:
+            return f"{name}[{view.offset // view.size}]"
+        return name if view.shape else f"{name}[()]"
 
     def _empty(self, owner: int, shape: Shape) -> str:
         """Return the expression that makes the array of a result."""
@@ -196,8 +208,7 @@ class _Writer:
 
     def _shape_of(self, owner: int) -> Shape:
         if not self._bases:
-            self._bases = {view.value: view.shape for view in self.lowered.results}
-            self._bases |= self.lowered.input_shapes
+            self._bases = {**self._result_shapes, **self.lowered.input_shapes}
         return self._bases[owner]
 
     # ----- instructions -----

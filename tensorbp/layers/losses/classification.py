@@ -126,7 +126,7 @@ class SoftmaxCrossEntropy(Primitive):
         x, target = operands
         if self._is_plain:
             number = Fraction(1, max(prod(x.shape[1:-1]), 1))
-            error = softmax(x) - one_hot(target, x.shape[-1])
+            error = softmax(x) - one_hot(target, x.shape[-1], self.name)
             return {"x": number * signature("b...p -> b/b...p", error)}
         targets = self._targets(x, target)
         error = softmax(x) * sum(targets, axis=-1, keepdims=True) - targets

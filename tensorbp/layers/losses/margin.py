@@ -95,7 +95,7 @@ class MultiMarginLoss(Composite):
         """Return the weighted sum of hinges over the wrong classes, over all classes."""
         x, target = operands
         targets = ClassTargets(weight=self.weight, loss=self.name)(x, target)
-        labels = one_hot(target, x.shape[-1])
+        labels = one_hot(target, x.shape[-1], self.name)
         hinges = relu(self.margin - sum(labels * x, axis=-1, keepdims=True) + x) ** self.p
         wrong = sum(hinges * (1 - labels), axis=-1) / x.shape[-1]
         return sum(sum(targets, axis=-1) * wrong, axis=tuple(range(1, wrong.ndim)))

@@ -79,7 +79,7 @@ class Rows(Composite):
     def rows_of(self, indices: Expression) -> Expression:
         """Return the selection of the rows that the indices take."""
         if self.padding_idx is None:
-            return one_hot(indices, self.num_embeddings)
+            return one_hot(indices, self.num_embeddings, self.name)
         return UnpaddedRows(self.num_embeddings, self.padding_idx)(indices)
 
 

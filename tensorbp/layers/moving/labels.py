@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from tensorbp.errors import LayerError, ShapeError
@@ -31,17 +30,28 @@ def rows_with_one(xp: Any, layer: str, labels: Any, classes: int) -> Any:
 
 def check_labels(xp: Any, layer: str, labels: Any, classes: int) -> None:
     """Raise `LayerError` unless all labels are from 0 to classes - 1."""
-    check_values(xp, labels, partial(_check_labels, layer, classes))
+    check_values(xp, labels, _LabelCheck(layer, classes))
 
 
-def _check_labels(layer: str, classes: int, labels: Any) -> None:
-    found = (labels >= 0) & (labels < classes)
-    if not bool(found.all()):
-        wrong = labels[~found].ravel()[0] if labels.shape else labels
-        raise LayerError(
-            f"layer '{layer}': labels must be from 0 to {classes - 1}, one for each of "
-            f"{classes} classes; found {wrong}"
-        )
+@dataclass(frozen=True)
+class _LabelCheck:
+    """Raises an error for labels that are none of the classes; equal checks are made once."""
+
+    layer: str
+    classes: int
+
+    def __call__(self, labels: Any) -> None:
+        # read without a sign, what is below 0 is larger than any number of classes
+        is_numpy = getattr(labels, "dtype", None) == "int64"
+        if is_numpy and labels.view("uint64").max(initial=0) < self.classes:
+            return
+        found = (labels >= 0) & (labels < self.classes)
+        if not bool(found.all()):
+            wrong = labels[~found].ravel()[0] if labels.shape else labels
+            raise LayerError(
+                f"layer '{self.layer}': labels must be from 0 to {self.classes - 1}, one for each "
+                f"of {self.classes} classes; found {wrong}"
+            )
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,10 @@ class OneHot(Selection):
     inputs = (Input("labels", kind="integer", low=0, high=2),)
 
     classes: int = argument("how many classes there are; labels are from 0 to classes - 1")
+    layer: str = argument("the layer that errors name", "one_hot")
 
     def __post_init__(self) -> None:
-        classes = whole_number(self.name, "classes", self.classes, least=1)
+        classes = whole_number(self.layer, "classes", self.classes, least=1)
         object.__setattr__(self, "classes", classes)
 
     @classmethod
@@ -78,12 +89,17 @@ class OneHot(Selection):
             LayerError: a label is not from 0 to classes - 1.
         """
         (labels,) = arrays
-        check_labels(xp, self.name, labels, self.classes)
+        check_labels(xp, self.layer, labels, self.classes)
         return labels
 
 
-def one_hot(labels: Expression, classes: int) -> Expression:
+def one_hot(labels: Expression, classes: int, layer: str = "one_hot") -> Expression:
     """Return rows of zeros with a one at each label.
+
+    Args:
+        labels: the labels.
+        classes: how many classes there are.
+        layer: the layer that errors name.
 
     Raises:
         ShapeError: the labels are a variable of real numbers.
@@ -94,7 +110,7 @@ def one_hot(labels: Expression, classes: int) -> Expression:
             f"variable '{name}' holds real numbers, but labels must be integers; write "
             f'variable("{name}", ..., kind="integer")'
         )
-    return OneHot(classes)(labels)
+    return OneHot(classes, layer)(labels)
 
 
 def take(x: Expression, labels: Expression, axis: int = 0) -> Expression:
