@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tensorbp.algebra import LinearMap
 from tensorbp.errors import CompileError, suggestion
-from tensorbp.execution.backends import Backend, Executable, decided, find_backend
+from tensorbp.execution.backends import (
+    Backend,
+    Executable,
+    NumpyBackend,
+    decided,
+    find_backend,
+)
 from tensorbp.execution.structured_map import HeldSelection, StructuredMap
 from tensorbp.expression import Expression, MapExpression
 from tensorbp.expression.graph import variables
@@ -37,7 +43,7 @@ class _Lowered(NamedTuple):
     """A plan on an array library: what runs it, what takes arrays in, and the backend's name."""
 
     run: Executable
-    as_input: Callable[[str, Any, str, str], Any]
+    take: Callable[[Mapping[str, Any]], list[Any]]
     backend: str
 
 
@@ -76,7 +82,6 @@ class Program:
         self._by_types: dict[tuple[type, ...], _Lowered] = {}
         if backend is not None:
             self._on(backend)
-        self._planned = [(each, each.name, each.shape, each.kind) for each in plan.inputs]
         self._has_only_arrays = all(each is None for each in self._groups) and not any(
             isinstance(each, MapOutput) for each in plan.outputs
         )
@@ -109,21 +114,8 @@ class Program:
         """
         given = {**arrays, **named} if arrays else named
         types = tuple(map(type, given.values()))
-        run, as_input, backend = self._by_types.get(types) or self._decided(types, given)
-        if len(given) != len(self._planned):
-            self._check_names(given)
-        values = []
-        for planned, name, shape, kind in self._planned:
-            try:
-                value = given[name]
-            except KeyError:
-                self._check_names(given)
-                raise
-            array = as_input(name, value, self.dtype, kind)
-            if array.shape != shape:
-                _refuse_shape(planned, array)
-            values.append(array)
-        return self._grouped(run(values), backend)
+        run, take, backend = self._by_types.get(types) or self._decided(types, given)
+        return self._grouped(run(take(given)), backend)
 
     def profile(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Profile:
         """Compute the outputs in numpy, and return how long each step takes.
@@ -169,21 +161,45 @@ class Program:
         """Return the same program with another way to run it in numpy."""
         numpy = find_backend("numpy")
         program = copy(self)
-        program._lowered = {numpy.name: _Lowered(run, numpy.as_input, numpy.name)}
+        program._lowered = {numpy.name: _Lowered(run, self._taking(numpy), numpy.name)}
         program._by_types = {}
         return program
 
     def _decided(self, types: tuple[type, ...], given: Mapping[str, Any]) -> _Lowered:
         """Return the plan lowered for the library that has arrays of these types."""
-        self._by_types[types] = self._on(decided(given, self._backend))
-        return self._by_types[types]
+        lowered = self._on(decided(given, self._backend))
+        if lowered.backend == NumpyBackend.name:
+            from tensorbp.execution.numpy_program import taking_at_once
+
+            at_once = taking_at_once(types, self.plan.inputs, self.dtype, lowered.take)
+            lowered = lowered._replace(take=at_once)
+        self._by_types[types] = lowered
+        return lowered
 
     def _on(self, backend: Backend) -> _Lowered:
         """Return the plan lowered for a library, which is done once."""
         name = backend.name
         if name not in self._lowered:
-            self._lowered[name] = _Lowered(backend.program(self.plan), backend.as_input, name)
+            run = backend.program(self.plan)
+            self._lowered[name] = _Lowered(run, self._taking(backend), name)
         return self._lowered[name]
+
+    def _taking(self, backend: Backend) -> Callable[[Mapping[str, Any]], list[Any]]:
+        """Return what takes named arguments in, as arrays of a library in the order of inputs."""
+        as_input = backend.as_input
+
+        def take(given: Mapping[str, Any]) -> list[Any]:
+            if len(given) != len(self._inputs) or not given.keys() >= self._inputs.keys():
+                self._check_names(given)
+            values = []
+            for each in self.plan.inputs:
+                array = as_input(each.name, given[each.name], self.dtype, each.kind)
+                if array.shape != each.shape:
+                    _refuse_shape(each, array)
+                values.append(array)
+            return values
+
+        return take
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
         for name in given:
