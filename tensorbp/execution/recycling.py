@@ -1,9 +1,10 @@
 """Recycling: a large result is written where an earlier one was that nobody holds any more.
 
-Memory of tens of MiB comes from the operating system page by page, which takes longer than writing
-it. Who calls a program again and again, and lets go of what it returned, need not pay for that each
-time: as the arena is, the arrays of the last two calls are kept for the next. An array that
-anything refers to, be it by a view, is never written again.
+Memory comes from the operating system page by page, which takes longer than writing it, and goes
+back to it when many arrays are let go of at once. Who calls a program again and again, and lets go
+of what it returned, need not pay for that each time: as the arena is, the arrays of the last two
+calls are kept for the next. An array that anything refers to, be it by a view, is never written
+again.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from tensorbp.execution.view import Shape
 
 __all__ = ["Recycled", "is_worth_recycling"]
 
-SMALLEST = 2**24
-"""From how many bytes on arrays are kept: smaller ones the C library keeps itself."""
+SMALLEST = 2**16
+"""From how many bytes on arrays are kept: with smaller ones nothing is gained."""
 
 LARGEST = 2**28
 """Up to how many bytes arrays are kept."""
