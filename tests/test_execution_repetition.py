@@ -12,6 +12,8 @@ import tensorbp as tb
 from tensorbp.execution.builder import Builder
 from tensorbp.execution.instructions import Apply, Check, Copy, reads
 from tensorbp.execution.lowering import Lowered, lower
+from tensorbp.execution.memory import laid_out
+from tensorbp.execution.numpy_program import NumpyProgram
 from tensorbp.execution.repetition import without_repetition
 from tensorbp.execution.view import View
 
@@ -64,6 +66,42 @@ def test_chains_of_equal_instructions_are_one(builder: Builder) -> None:
     last = after.instructions[-2:]
     assert [view.value for view in reads(last[0])] == [ends[0].value] * 2
     assert [view.value for view in reads(last[1])] == [last[0].result.value, ends[0].value]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("between", [0, 3])
+def test_a_value_is_kept_for_another_as_long_as_is_said(builder: Builder, between: int) -> None:
+    one = builder.apply("exp", [X], SHAPE)
+    total = builder.apply("sin", [one], SHAPE)
+    for _ in range(between):
+        total = builder.apply("add", [total, X], SHAPE)
+    other = builder.apply("exp", [X], SHAPE)
+    lowered = built(builder, builder.apply("add", [total, other], SHAPE))
+    assert without_repetition(lowered, between) is lowered
+    assert len(without_repetition(lowered, between + 1).instructions) == between + 3
+
+
+def test_a_value_that_is_read_again_is_kept_anyway(builder: Builder) -> None:
+    one, other = [builder.apply("exp", [X], SHAPE) for _ in range(2)]
+    lowered = built(builder, builder.apply("add", [one, other], SHAPE))
+    assert len(without_repetition(lowered, 0).instructions) == 2
+
+
+def test_no_memory_is_taken_that_was_not_planned(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = builder.apply("exp", [X], SHAPE)
+    sine = builder.apply("sin", [one], SHAPE)
+    both = builder.apply("multiply", [sine, builder.apply("cos", [sine], SHAPE)], SHAPE)
+    for _ in range(40):
+        both = builder.apply("add", [both, X], SHAPE)
+    other = builder.apply("exp", [X], SHAPE)
+    lowered = built(builder, builder.apply("add", [both, other], SHAPE))
+    once = without_repetition(lowered)
+    own, needed = (laid_out(e.values, e.instructions).size for e in (lowered, once))
+    monkeypatch.setattr("tensorbp.execution.numpy_program.SPARE", 0)
+    tight, wide = (NumpyProgram(replace(lowered, planned_bytes=size)) for size in (0, needed))
+    assert tight.arena_bytes == own < wide.arena_bytes == needed
+    assert (tight.source.count("exp("), wide.source.count("exp(")) == (2, 1)
 
 
 def test_results_are_values_of_their_own(builder: Builder) -> None:

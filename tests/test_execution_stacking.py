@@ -154,10 +154,11 @@ def test_results_in_a_stack_are_arrays_of_their_own() -> None:
 
 @settings(max_examples=40)
 @given(graphs())
-def test_no_more_memory_than_is_spare(graph: Graph) -> None:
+def test_no_more_memory_than_planned_and_spare(graph: Graph) -> None:
     lowered = lower(tb.plan(tb.gradient(graph.scalar(), graph.nodes[: len(SHAPES)])))
     needed = laid_out(lowered.values, lowered.instructions).size
-    assert NumpyProgram(lowered).arena_bytes <= needed + SPARE
+    most = max(needed, lowered.planned_bytes)
+    assert NumpyProgram(lowered).arena_bytes <= most + SPARE
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tensorbp.execution.numpy_program.SPARE", 0)
-        assert NumpyProgram(lowered).arena_bytes <= needed
+        assert NumpyProgram(lowered).arena_bytes <= most

@@ -55,6 +55,7 @@ class Lowered:
         origins: for each instruction the number of the plan's value that it helps to make.
         results: the view that each wanted value is, one after the other.
         input_shapes: the shapes of the values that are inputs.
+        planned_bytes: what the plan says that may be taken beside inputs and results.
     """
 
     values: list[Stored]
@@ -62,6 +63,7 @@ class Lowered:
     origins: list[int]
     results: list[View]
     input_shapes: dict[int, tuple[int, ...]]
+    planned_bytes: int = 0
 
 
 def lower(plan: Plan) -> Lowered:
@@ -104,8 +106,18 @@ class _Lowering:
             results.append(self._copy_of_result(number) if result is None else result)
             self._attribute(number)
         shapes = {k: each.shape for k, each in enumerate(self.plan.inputs)}
-        builder = self.builder
-        return Lowered(builder.values, builder.instructions, self.origins, results, shapes)
+        values = self.builder.values
+        handed_over = sum(
+            [each.size * each.dtype.itemsize for each in values if each.kind in ("input", "result")]
+        )
+        return Lowered(
+            values,
+            self.builder.instructions,
+            self.origins,
+            results,
+            shapes,
+            max(0, self.plan.figures.peak_bytes - handed_over),
+        )
 
     def _attribute(self, number: int) -> None:
         """Say of the instructions that were added last which value they help to make."""

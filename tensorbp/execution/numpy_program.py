@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,15 @@ DTYPES = ("float32", "float64", "complex128")
 
 SPARE = 2**16
 """So many bytes more than planned may be taken for fewer calls, which small programs consist of."""
+
+CHANGES: list[Callable[[Lowered], Lowered]] = [
+    without_repetition,
+    # where memory does not do for all that comes again, it may for what does so soon
+    partial(without_repetition, longest=32),
+    stacked,
+    blocked,
+]
+"""What makes programs faster, as far as memory allows."""
 
 TYPES = {
     (kind, name): np.dtype("int64" if kind == "integer" else name)
@@ -52,8 +62,8 @@ class NumpyProgram:
                 the arrays.
         """
         memory = laid_out(lowered.values, lowered.instructions)
-        most = memory.size + SPARE
-        for changed in () if marks else (without_repetition, stacked, blocked):
+        most = max(memory.size, lowered.planned_bytes) + SPARE
+        for changed in () if marks else CHANGES:
             faster = changed(lowered)
             if faster is not lowered:
                 needed = laid_out(faster.values, faster.instructions)

@@ -5,6 +5,7 @@ Rules are recorded one by one, and both a loss and its gradient write out the sa
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
@@ -42,8 +43,19 @@ def constant_values(values: Sequence[Stored], instructions: Sequence[Instruction
     }
 
 
-def without_repetition(lowered: Lowered) -> Lowered:
-    """Return instructions of which no two do the same; the same ones where there are no two."""
+def without_repetition(lowered: Lowered, longest: int = sys.maxsize) -> Lowered:
+    """Return instructions of which no two do the same; the same ones where there are no two.
+
+    Args:
+        lowered: the instructions.
+        longest: for how many instructions a value is kept, after it was needed last, for another
+            that would be equal.
+    """
+    last = {
+        view.value: position
+        for position, each in enumerate(lowered.instructions)
+        for view in reads(each)
+    }
     constant = constant_values(lowered.values, lowered.instructions)
     known: dict[Hashable, int] = {}
     instead: dict[int, int] = {}
@@ -53,7 +65,7 @@ def without_repetition(lowered: Lowered) -> Lowered:
     def renamed(view: View) -> View:
         return replace(view, value=instead.get(view.value, view.value))
 
-    for instruction, origin in zip(lowered.instructions, lowered.origins, strict=True):
+    for position, instruction in enumerate(lowered.instructions):
         renewed = over(instruction, renamed) if instead else instruction
         made = [view.value for view in writes(renewed)]
         key = None
@@ -61,12 +73,16 @@ def without_repetition(lowered: Lowered) -> Lowered:
             key = _key(renewed, lowered.values)
         is_result = any(lowered.values[value].kind == "result" for value in made)
         if key is not None and key in known and not is_result:
-            instead |= dict.fromkeys(made, known[key])
-            continue
+            former = known[key]
+            if position - last.get(former, position) <= longest:
+                instead |= dict.fromkeys(made, former)
+                for value in made:
+                    last[former] = max(last.get(former, 0), last.get(value, 0))
+                continue
         if key is not None:
             known[key] = made[0] if made else -1
         kept.append(renewed)
-        origins.append(origin)
+        origins.append(lowered.origins[position])
     if len(kept) == len(lowered.instructions):
         return lowered
     return replace(lowered, instructions=kept, origins=origins)
