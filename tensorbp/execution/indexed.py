@@ -96,6 +96,12 @@ def put(places: Places, rank: int, kept: int, size: int) -> Callable[..., None]:
         flat = flat.ravel()
         width = prod(tensor.shape[rank:])
         rows = tensor.reshape(flat.size, width)
+        if width == 1 and flat.size <= kept * size and result.flags.c_contiguous:
+            # few numbers come together in a place: their own precision does
+            result[...] = 0
+            there = flat >= 0 if is_missing.any() else slice(None)
+            np.add.at(result.reshape(-1), flat[there], rows[there, 0])
+            return
         if width == 1 and tensor.dtype.kind == "f":
             # one place more takes what is lost
             sums = np.bincount(flat + 1, rows[:, 0], kept * size + 1)
