@@ -19,6 +19,7 @@ from tensorbp.algebra import Unifier
 from tensorbp.errors import ShapeError, TensorbpError
 from tensorbp.expression import Expression
 from tensorbp.expression.graph import between, topological_order, variables
+from tensorbp.expression.node import _interned
 
 
 @given(graphs())
@@ -53,13 +54,13 @@ def test_threads_agree_on_one_object() -> None:
 
 def test_nodes_that_nobody_holds_are_forgotten() -> None:
     gc.collect()
-    before = len(Expression._interned)
+    before = len(_interned)
     x = tb.variable("forgotten", 3)
     for k in range(50):
         tb.sin(x * (k + 2))
     del x
     gc.collect()
-    assert len(Expression._interned) <= before
+    assert len(_interned) <= before
 
 
 @given(graphs())

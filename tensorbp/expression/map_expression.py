@@ -11,12 +11,11 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
 from typing import Literal, overload
-from weakref import WeakValueDictionary
 
 from tensorbp.algebra import Block, LinearMap, MapOperations, Number, Shape, Space
 from tensorbp.errors import ShapeError, SignatureError
+from tensorbp.expression.interning import Interned
 from tensorbp.expression.node import Expression, operation
 from tensorbp.expression.selection import numbers_held
 
@@ -33,9 +32,6 @@ __all__ = [
 ]
 
 Form = Literal["dense", "diagonal", "trace"]
-
-_interned: WeakValueDictionary[tuple[object, ...], MapExpression] = WeakValueDictionary()
-_lock = Lock()
 
 
 class MapExpression(MapOperations["MapExpression"]):
@@ -54,8 +50,8 @@ class MapExpression(MapOperations["MapExpression"]):
     def of(cls, *parts: object) -> MapExpression:
         """Return the map that is made of these parts, which are the fields of the class."""
         key = (cls, *[(type(each), each) for each in parts])
-        with _lock:
-            return _interned.setdefault(key, cls(*parts))
+        known = _interned.get(key)
+        return _interned.kept(key, cls(*parts)) if known is None else known
 
     @property
     def T(self) -> MapExpression:  # noqa: N802
@@ -198,6 +194,9 @@ class MapExpression(MapOperations["MapExpression"]):
 
     def __repr__(self) -> str:
         return str(operation("map_formula")(self))
+
+
+_interned: Interned[MapExpression] = Interned()
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,16 +6,15 @@ equality is identity, hashing is free, and what is shared in the mathematics is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import count
 from numbers import Integral, Real
-from threading import Lock
-from typing import Any, ClassVar, Protocol, TypeVar
-from weakref import WeakValueDictionary
+from typing import Any, Protocol, TypeVar
 
 from tensorbp.algebra import Number, Shape
 from tensorbp.errors import OperandError, ShapeError
+from tensorbp.expression.interning import Interned
 
 __all__ = ["Expression", "Operator", "as_expression", "operation", "provides"]
 
@@ -69,25 +68,19 @@ class Expression:
     # numpy must leave ``array_scalar * expression`` to this class
     __array_ufunc__ = None
 
-    _interned: ClassVar[WeakValueDictionary[tuple[object, ...], Expression]] = WeakValueDictionary()
-    _lock: ClassVar[Lock] = Lock()
-    _serials: ClassVar[Iterator[int]] = count()
-
     @staticmethod
     def of(operator: Operator, *operands: Expression) -> Expression:
         """Return the node that applies an operator to operands."""
         key = (operator, *[id(each) for each in operands])
-        with Expression._lock:
-            known = Expression._interned.get(key)
+        known = _interned.get(key)
         if known is not None:
             return known
         node = object.__new__(Expression)
         node.operator = operator
         node.operands = operands
         node.shape = operator.shape(*[each.shape for each in operands])
-        with Expression._lock:
-            node.serial = next(Expression._serials)
-            return Expression._interned.setdefault(key, node)
+        node.serial = next(_serials)
+        return _interned.kept(key, node)
 
     def over(self, operands: tuple[Expression, ...]) -> Expression:
         """Return what is applied here, applied to other operands."""
@@ -168,6 +161,10 @@ class Expression:
 
     def __pos__(self) -> Expression:
         return self
+
+
+_interned: Interned[Expression] = Interned()
+_serials = count()
 
 
 def _arithmetic(name: str, *operands: object) -> Expression:

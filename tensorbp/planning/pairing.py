@@ -185,6 +185,8 @@ Origin = tuple[Expression, ...]
 
 def _in_common(one: Origin, other: Origin) -> Origin:
     """Return the origin of what two tensors are contracted to."""
+    if one is other:
+        return one
     return tuple([x for x, y in zip(one, other, strict=False) if x is y])
 
 
