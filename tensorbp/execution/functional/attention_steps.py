@@ -30,7 +30,7 @@ from tensorbp.layers.attention.masks import MaskedSoftmax
 from tensorbp.layers.softmax import Softmax
 from tensorbp.planning import Plan, PlannedValue, Step
 
-__all__ = ["AttentionSteps", "Tensor", "attention_steps"]
+__all__ = ["AttentionSteps", "Gradient", "Tensor", "attention_steps"]
 
 Dimensions = tuple[Dimension, ...]
 Product = Term[PlannedValue]
@@ -61,6 +61,19 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Gradient:
+    """A multiple of a gradient: the scale may be put into a product that comes later.
+
+    Attributes:
+        tensor: what a step makes.
+        multiple: how many times the gradient it is.
+    """
+
+    tensor: Tensor
+    multiple: Number
+
+
+@dataclass(frozen=True)
 class AttentionSteps:
     """Steps that are attention.
 
@@ -88,7 +101,7 @@ class AttentionSteps:
     v: Tensor
     y: Tensor
     g: Tensor | None
-    gradients: Mapping[int, Tensor]
+    gradients: Mapping[int, Gradient]
 
     @property
     def batch(self) -> list[Axis]:
@@ -178,12 +191,12 @@ def _products_with(plan: Plan, p: Tensor) -> Iterator[tuple[Product, Tensor]]:
 # ----- gradients -----
 
 
-def _gradients(plan: Plan, found: AttentionSteps, g: Tensor) -> dict[int, Tensor]:
+def _gradients(plan: Plan, found: AttentionSteps, g: Tensor) -> dict[int, Gradient]:
     """Return what steps make of the gradients with respect to Q, K and V."""
     wanted = _expected(found, g)
     leaves = [found.p, found.q, found.k, found.v, g]
     made = {each.number: [_itself(each.number, each.shape)] for each in leaves}
-    gradients: dict[int, Tensor] = {}
+    gradients: dict[int, Gradient] = {}
     for step in plan.steps:
         if step.result in made or not all(number in made for number in step.operands):
             continue
@@ -192,11 +205,13 @@ def _gradients(plan: Plan, found: AttentionSteps, g: Tensor) -> dict[int, Tensor
             continue
         made[step.result] = terms
         for tensor, expected in wanted.items():
-            dimensions = _dimensions_if_same(terms, expected, found.p)
-            if dimensions is not None and tensor.number not in gradients:
+            same = _multiple(terms, expected, found.p)
+            if same is not None and tensor.number not in gradients:
+                multiple, dimensions = same
                 own = next((axis for axis in tensor.axes if axis not in found.p.axes), 0)
                 named = _renamed(dimensions, {len(found.p.axes): own})
-                gradients[tensor.number] = Tensor(step.result, step.shape, named)
+                made_here = Tensor(step.result, step.shape, named)
+                gradients[tensor.number] = Gradient(made_here, multiple)
     return gradients
 
 
@@ -247,20 +262,24 @@ def _expanded(step: Step, made: Mapping[int, list[Product]]) -> list[Product]:
     return terms if is_short and len(terms) <= MOST_TERMS else []
 
 
-def _dimensions_if_same(
+def _multiple(
     terms: Sequence[Product], expected: Sequence[Product], p: Tensor
-) -> Dimensions | None:
-    """Return the axes of a sum of products, in whatever order, if it is the one expected."""
+) -> tuple[Number, Dimensions] | None:
+    """Return how many times the expected sum of products one is, and its axes in their order."""
     found = [_keyed(term, p) for term in terms]
-    wanted = dict(_keyed(term, p) for term in expected)
+    wanted = {key: term.coefficient for term in expected for key, _ in [_keyed(term, p)]}
     if {key for key, _ in found} != wanted.keys() or len(terms) != len(expected):
         return None
-    numbers = {key: term.coefficient for (key, _), term in zip(found, terms, strict=True)}
-    for term in expected:
-        if not isclose(numbers[_keyed(term, p)[0]], term.coefficient, rel_tol=1e-12):
-            return None
-    first, *others = [term.input for _, term in found]
-    return first if all(each == first for each in others) else None
+    multiples = [
+        term.coefficient if wanted[key] == 1 else float(term.coefficient) / float(wanted[key])
+        for (key, _), term in zip(found, terms, strict=True)
+    ]
+    inputs = [term.input for _, term in found]
+    is_same = all(isclose(each, multiples[0], rel_tol=1e-12) for each in multiples)
+    if not is_same or any(each != inputs[0] for each in inputs):
+        return None
+    # a multiple that is one but for rounding is none
+    return 1 if isclose(multiples[0], 1, rel_tol=1e-12) else multiples[0], inputs[0]
 
 
 def _keyed(term: Product, p: Tensor) -> tuple[tuple[object, ...], Product]:
