@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tensorbp.errors import CompileError
 from tensorbp.execution.backends import optional_library
+from tensorbp.execution.functional.attention import with_attention
 from tensorbp.execution.functional.inputs import check_dtype, from_numpy
-from tensorbp.execution.functional.program import functional_program, source_of
+from tensorbp.execution.functional.normalization import with_normalization
+from tensorbp.execution.functional.program import Replacement, functional_program, source_of
 from tensorbp.execution.torch_attention import TorchAttention
 from tensorbp.execution.torch_namespace import TorchNamespace
+from tensorbp.execution.torch_normalization import TorchNormalization
 from tensorbp.planning import Plan
 
 __all__ = ["TorchBackend", "TorchProgram"]
 
 Array = Any
+
+REPLACEMENTS: tuple[Replacement, ...] = (
+    partial(with_attention, routine=TorchAttention()),
+    partial(with_normalization, routine=TorchNormalization()),
+)
+"""What torch has routines for that stand for several steps."""
 
 
 class TorchBackend:
@@ -50,7 +60,7 @@ class TorchProgram:
     """
 
     def __init__(self, plan: Plan, is_compiled: bool) -> None:
-        self.source = source_of(plan, TorchAttention())
+        self.source = source_of(plan, REPLACEMENTS)
         self._torch = _torch()
         self._plan = plan
         self._is_compiled = is_compiled
@@ -70,9 +80,8 @@ class TorchProgram:
             return _owned(run(*[_moved(each, device) for each in arrays]), [*arrays, *held])
 
     def _lowered(self, device: Any) -> tuple[Callable[..., list[Array]], list[Array]]:
-        run, held = functional_program(
-            self._plan, TorchNamespace(self._torch, device), TorchAttention()
-        )
+        namespace = TorchNamespace(self._torch, device)
+        run, held = functional_program(self._plan, namespace, REPLACEMENTS)
         return (self._torch.compile(run) if self._is_compiled else run), held
 
     def _device(self, arrays: Sequence[Array]) -> Any:

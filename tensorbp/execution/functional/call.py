@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tensorbp.execution.functional.einsums import Function
 from tensorbp.execution.functional.namespace import Namespace
 
-__all__ = ["Call", "OnLibrary", "needed"]
+__all__ = ["Call", "OnLibrary", "is_in_order", "needed"]
 
 OnLibrary = Callable[[Namespace], Function]
 """Makes a function of the arrays of a library."""
@@ -40,3 +40,13 @@ def needed(calls: Sequence[Call], wanted: Collection[int]) -> list[Call]:
             read.update(call.operands)
             kept.append(call)
     return kept[::-1]
+
+
+def is_in_order(calls: Sequence[Call]) -> bool:
+    """Say whether each call reads what is made before it, or what no call makes."""
+    unmade = {number for call in calls for number in call.results}
+    for call in calls:
+        if not unmade.isdisjoint(call.operands):
+            return False
+        unmade.difference_update(call.results)
+    return True

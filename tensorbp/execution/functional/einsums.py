@@ -16,7 +16,16 @@ from tensorbp.execution.functional.layouts import AS_WRITTEN, Layout
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.expression.einsum import Einsum
 
-__all__ = ["Array", "Function", "as_number", "blocks", "einsum_function", "finishing", "opening"]
+__all__ = [
+    "Array",
+    "Function",
+    "addition",
+    "as_number",
+    "blocks",
+    "einsum_function",
+    "finishing",
+    "opening",
+]
 
 Array = Any
 Function = Callable[..., Array]
@@ -55,6 +64,24 @@ def einsum_function(
 def as_number(number: Number) -> float | int:
     """Return an exact number as array libraries take it."""
     return number if isinstance(number, int) else float(number)
+
+
+def addition(numbers: Sequence[float]) -> Function:
+    """Return the sum of as many arrays as there are numbers, each times its number."""
+    first, *others = numbers
+
+    def add(*arrays: Array) -> Array:
+        total = arrays[0] if first == 1 else first * arrays[0]
+        for number, array in zip(others, arrays[1:], strict=True):
+            if number == 1:
+                total = total + array
+            elif number == -1:
+                total = total - array
+            else:
+                total = total + number * array
+        return total
+
+    return add
 
 
 def opening(

@@ -1,0 +1,58 @@
+"""Standardisation in PyTorch, by the routines of its batch and layer normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorbp.execution.backends import optional_library
+
+__all__ = ["TorchNormalization"]
+
+Array = Any
+
+
+class TorchNormalization:
+    """The routines of torch for standardisation and its gradient."""
+
+    def fits(self, dtype: str) -> bool:
+        """Say whether means have the type of the numbers: those of half precision have not."""
+        return dtype in ("float32", "float64")
+
+    def standardized(self, x: Array, epsilon: float) -> tuple[Array, Array]:
+        """Return y = (x - μ) r, and r = 1/√(mean((x - μ)²) + ε), of shape (kept,)."""
+        torch = _torch()
+        before, _, behind = x.shape
+        if before == 1:
+            y, _, r = torch.native_layer_norm(x[0], (behind,), None, None, epsilon)
+            return y, r
+        y, _, r = torch.native_batch_norm(x, *(None,) * 4, True, 0.0, epsilon)
+        return y, r
+
+    def gradients(
+        self, g: Array, y: Array, scale: Array | None, gain: Array | None, sums: bool
+    ) -> tuple[Array, Array | None, Array | None]:
+        """Return scale · (h - mean(h) - y mean(h y)), where h = gain · g, and Σ g y and Σ g."""
+        torch = _torch()
+        before, kept, behind = g.shape
+        # to the routines y is what was standardised, of mean 0 and deviation 1
+        mean, inverse = y.new_zeros(kept), y.new_ones(kept)
+        if gain is not None and before == 1:
+            dx, *found = torch.ops.aten.native_layer_norm_backward(
+                *(g[0], y[0], (behind,), mean[:, None], inverse[:, None]),
+                *(gain[0], gain[0] if sums else None, [True, sums, sums]),
+            )
+            return dx if scale is None else dx.mul_(scale[:, None]), *found
+        h = g if gain is None else g * gain[:, None]
+        dx, *found = torch.ops.aten.native_batch_norm_backward(
+            *(h, y, scale, None, None, mean, inverse, True, 0.0),
+            [True, sums and scale is not None and gain is None, sums and gain is None],
+        )
+        if not sums:
+            return dx, None, None
+        if gain is not None:
+            return dx, torch.sum(g * y, 1), torch.sum(g, 1)
+        return dx, *found
+
+
+def _torch() -> Any:
+    return optional_library("torch", "PyTorch")
