@@ -9,10 +9,12 @@ from typing import Any
 from tensorbp.errors import CompileError
 from tensorbp.execution.backends import optional_library
 from tensorbp.execution.functional.attention import with_attention
+from tensorbp.execution.functional.derivatives import with_derivatives
 from tensorbp.execution.functional.inputs import check_dtype, from_numpy
 from tensorbp.execution.functional.normalization import with_normalization
 from tensorbp.execution.functional.program import Replacement, functional_program, source_of
 from tensorbp.execution.torch_attention import TorchAttention
+from tensorbp.execution.torch_derivatives import TorchDerivatives
 from tensorbp.execution.torch_namespace import TorchNamespace
 from tensorbp.execution.torch_normalization import TorchNormalization
 from tensorbp.planning import Plan
@@ -20,12 +22,6 @@ from tensorbp.planning import Plan
 __all__ = ["TorchBackend", "TorchProgram"]
 
 Array = Any
-
-REPLACEMENTS: tuple[Replacement, ...] = (
-    partial(with_attention, routine=TorchAttention()),
-    partial(with_normalization, routine=TorchNormalization()),
-)
-"""What torch has routines for that stand for several steps."""
 
 
 class TorchBackend:
@@ -60,8 +56,9 @@ class TorchProgram:
     """
 
     def __init__(self, plan: Plan, is_compiled: bool) -> None:
-        self.source = source_of(plan, REPLACEMENTS)
         self._torch = _torch()
+        self._replacements = _replacements(self._torch)
+        self.source = source_of(plan, self._replacements)
         self._plan = plan
         self._is_compiled = is_compiled
         self._on_device: dict[Any, tuple[Callable[..., list[Array]], list[Array]]] = {}
@@ -81,7 +78,7 @@ class TorchProgram:
 
     def _lowered(self, device: Any) -> tuple[Callable[..., list[Array]], list[Array]]:
         namespace = TorchNamespace(self._torch, device)
-        run, held = functional_program(self._plan, namespace, REPLACEMENTS)
+        run, held = functional_program(self._plan, namespace, self._replacements)
         return (self._torch.compile(run) if self._is_compiled else run), held
 
     def _device(self, arrays: Sequence[Array]) -> Any:
@@ -98,6 +95,15 @@ class TorchProgram:
             f"input '{one}' is on {arrays[first].device}, input '{two}' on "
             f"{arrays[other].device}; move all to one device with .to(device)"
         )
+
+
+def _replacements(torch: Any) -> Sequence[Replacement]:
+    """Return what puts in the place of steps what torch has routines for."""
+    return (
+        partial(with_attention, routine=TorchAttention(torch)),
+        partial(with_normalization, routine=TorchNormalization(torch)),
+        partial(with_derivatives, routines=TorchDerivatives(torch)),
+    )
 
 
 def _moved(array: Array, device: Any) -> Array:

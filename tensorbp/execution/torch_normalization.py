@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorbp.execution.backends import optional_library
-
 __all__ = ["TorchNormalization"]
 
 Array = Any
@@ -14,13 +12,16 @@ Array = Any
 class TorchNormalization:
     """The routines of torch for standardisation and its gradient."""
 
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+
     def fits(self, dtype: str) -> bool:
         """Say whether means have the type of the numbers: those of half precision have not."""
         return dtype in ("float32", "float64")
 
     def standardized(self, x: Array, epsilon: float) -> tuple[Array, Array]:
         """Return y = (x - μ) r, and r = 1/√(mean((x - μ)²) + ε), of shape (kept,)."""
-        torch = _torch()
+        torch = self._torch
         before, _, behind = x.shape
         if before == 1:
             y, _, r = torch.native_layer_norm(x[0], (behind,), None, None, epsilon)
@@ -32,7 +33,7 @@ class TorchNormalization:
         self, g: Array, y: Array, scale: Array | None, gain: Array | None, sums: bool
     ) -> tuple[Array, Array | None, Array | None]:
         """Return scale · (h - mean(h) - y mean(h y)), where h = gain · g, and Σ g y and Σ g."""
-        torch = _torch()
+        torch = self._torch
         before, kept, behind = g.shape
         # to the routines y is what was standardised, of mean 0 and deviation 1
         mean, inverse = y.new_zeros(kept), y.new_ones(kept)
@@ -52,7 +53,3 @@ class TorchNormalization:
         if gain is not None:
             return dx, torch.sum(g * y, 1), torch.sum(g, 1)
         return dx, *found
-
-
-def _torch() -> Any:
-    return optional_library("torch", "PyTorch")

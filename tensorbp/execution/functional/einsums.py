@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from operator import mul
 from typing import Any
 
 from tensorbp.algebra import Axis, Dimension, Number, shape_of
@@ -32,7 +33,11 @@ Function = Callable[..., Array]
 
 
 def einsum_function(
-    operator: Einsum, xp: Namespace, dtype: str, layout: Layout = AS_WRITTEN
+    operator: Einsum,
+    xp: Namespace,
+    dtype: str,
+    layout: Layout = AS_WRITTEN,
+    times: Function = mul,
 ) -> Function:
     """Return an einsum as a function of its operands.
 
@@ -41,6 +46,7 @@ def einsum_function(
         xp: the array library.
         dtype: the type of numbers.
         layout: how the result of a product had better lie.
+        times: what multiplies numbers where nothing is summed.
     """
     opened = [opening(dimensions, operator.sizes, xp) for dimensions in operator.factors]
     if not opened:
@@ -56,7 +62,7 @@ def einsum_function(
         return lambda x: finish(xp.sum(open_it(x), axis=summed))
     (left, open_left), (right, open_right) = opened
     output = [operator.output[k] for k in layout] or operator.output
-    multiply, present = _product(operator, left, right, output, xp)
+    multiply, present = _product(operator, left, right, output, xp, times)
     finish = finishing(operator.output, operator.sizes, operator.coefficient, present, xp)
     return lambda a, b: finish(multiply(open_left(a), open_right(b)))
 
@@ -185,6 +191,7 @@ def _product(
     right: tuple[Axis, ...],
     output: Sequence[Dimension],
     xp: Namespace,
+    times: Function,
 ) -> tuple[Function, list[Axis]]:
     """Return how two arrays are multiplied, and the axes of what comes out, as they lie."""
     order = [a for d in output for a in d if a in left or a in right]
@@ -193,7 +200,7 @@ def _product(
     summed = [axis for axis in shared if axis in operator.summed]
     if not summed:
         spread_left, spread_right = _spreading(left, order, xp), _spreading(right, order, xp)
-        return lambda a, b: spread_left(a) * spread_right(b), order
+        return lambda a, b: times(spread_left(a), spread_right(b)), order
     batch = [axis for axis in order if axis in shared]
     rows = [axis for axis in order if axis not in right]
     columns = [axis for axis in order if axis not in left]
