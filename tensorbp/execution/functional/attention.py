@@ -156,7 +156,8 @@ class _Calls:
         axes, open_tensor = opening(tensor.dimensions, sizes, xp)
         batch = self.steps.batch
         columns = [axis for axis in axes if axis not in (*batch, *rows)]
-        arrange = blocks(axes, [batch[:1], batch[1:], rows, columns], sizes, xp)
+        # gradients lie as if heads came after rows: the last of these axes, which a reader joins
+        arrange = blocks(axes, [batch[:-1], batch[-1:], rows, columns], sizes, xp)
         return lambda array: arrange(open_tensor(array))
 
     def _finishing(self, tensor: Tensor, xp: Namespace, number: Number = 1) -> Function:

@@ -258,7 +258,8 @@ def _product(
     sizes = operator.sizes
     if not rows and not columns:
         return _inner(left, right, batch, summed, sizes, xp)
-    is_swapped = bool(rows and columns) and order.index(columns[0]) < order.index(rows[0])
+    # what comes last in the result had better lie side by side
+    is_swapped = bool(rows and columns) and order.index(columns[-1]) < order.index(rows[-1])
     if is_swapped:
         rows, columns = columns, rows
     as_left = _as_matrices(
