@@ -12,11 +12,13 @@ from tensorbp.execution.functional.attention import with_attention
 from tensorbp.execution.functional.derivatives import with_derivatives
 from tensorbp.execution.functional.inputs import check_dtype, from_numpy
 from tensorbp.execution.functional.layers import with_layers
+from tensorbp.execution.functional.max_pooling import with_max_pooling
 from tensorbp.execution.functional.normalization import with_normalization
 from tensorbp.execution.functional.program import Replacement, functional_program, source_of
 from tensorbp.execution.torch_attention import TorchAttention
 from tensorbp.execution.torch_derivatives import TorchDerivatives
 from tensorbp.execution.torch_layers import TorchLayers
+from tensorbp.execution.torch_max_pooling import TorchMaxPooling
 from tensorbp.execution.torch_namespace import TorchNamespace
 from tensorbp.execution.torch_normalization import TorchNormalization
 from tensorbp.planning import Plan
@@ -105,6 +107,7 @@ def _replacements(torch: Any) -> Sequence[Replacement]:
         partial(with_attention, routine=TorchAttention(torch)),
         partial(with_normalization, routine=TorchNormalization(torch)),
         partial(with_derivatives, routines=TorchDerivatives(torch)),
+        partial(with_max_pooling, routine=TorchMaxPooling(torch)),
         partial(with_layers, layers=TorchLayers(torch)),
     )
 
