@@ -21,12 +21,13 @@ from tensorbp.expression.einsum import Einsum
 __all__ = [
     "Array",
     "Function",
-    "addition",
     "as_number",
     "blocks",
+    "chained",
     "einsum_function",
     "finishing",
     "opening",
+    "spreading",
 ]
 
 Array = Any
@@ -85,24 +86,6 @@ def chained(*functions: Function) -> Function:
 def as_number(number: Number) -> float | int:
     """Return an exact number as array libraries take it."""
     return number if isinstance(number, int) else float(number)
-
-
-def addition(numbers: Sequence[float]) -> Function:
-    """Return the sum of as many arrays as there are numbers, each times its number."""
-    first, *others = numbers
-
-    def add(*arrays: Array) -> Array:
-        total = arrays[0] if first == 1 else first * arrays[0]
-        for number, array in zip(others, arrays[1:], strict=True):
-            if number == 1:
-                total = total + array
-            elif number == -1:
-                total = total - array
-            else:
-                total = total + number * array
-        return total
-
-    return add
 
 
 def opening(
@@ -250,7 +233,7 @@ def _product(
     summed = [axis for axis in shared if axis in operator.summed]
     if not summed:
         return _Product(
-            _spreading(left, order, xp), _spreading(right, order, xp), times, _same, order
+            spreading(left, order, xp), spreading(right, order, xp), times, _same, order
         )
     batch = [axis for axis in order if axis in shared]
     rows = [axis for axis in order if axis not in right]
@@ -274,7 +257,7 @@ def _product(
     return _Product(as_left, as_right, xp.matmul, finish, present, is_swapped)
 
 
-def _spreading(axes: tuple[Axis, ...], order: Sequence[Axis], xp: Namespace) -> Function:
+def spreading(axes: tuple[Axis, ...], order: Sequence[Axis], xp: Namespace) -> Function:
     """Return what gives an array all axes of the order, of size one where it has none."""
     index = tuple([slice(None) if axis in axes else None for axis in order])
     # dimensions that are missing in front are there without being named

@@ -18,7 +18,6 @@ from tensorbp.algebra import Axis, Factor, Number
 from tensorbp.execution.functional.call import Call, OnLibrary, is_in_order, needed
 from tensorbp.execution.functional.einsums import (
     Function,
-    addition,
     as_number,
     finishing,
     opening,
@@ -31,6 +30,7 @@ from tensorbp.execution.functional.standardization_steps import (
     gradient_steps,
     stretches,
 )
+from tensorbp.execution.functional.sums import sum_call
 from tensorbp.layers.normalization.standardization import InverseDeviation, Standardize
 from tensorbp.planning import Plan, PlannedValue, Step
 
@@ -135,7 +135,7 @@ class _Gradient:
         sums: tuple[SumStep | None, SumStep | None],
         routine: Normalization,
     ) -> None:
-        self.steps, self.sums, self.routine = steps, sums, routine
+        self.plan, self.steps, self.sums, self.routine = plan, steps, sums, routine
         self.result = steps.add.result
         self.rest = [k for k in range(len(steps.add.operands)) if k not in steps.parts]
         if self.rest:
@@ -152,12 +152,11 @@ class _Gradient:
         instead: dict[int, list[Call]] = {number: [] for number in (*made, self.result)}
         instead[steps.add.result] = [Call((self.result, *made), operands, said, self._on)]
         if self.rest:
-            numbers, rest = steps.numbers, self.rest
-            values = (self.result, *[steps.add.operands[k] for k in rest])
-            add = addition([1, *[as_number(numbers[k]) for k in rest]])
-            instead[steps.add.result].append(
-                Call((steps.add.result,), values, steps.add.operation, lambda xp: add)
-            )
+            numbers = [1, *[steps.numbers[k] for k in self.rest]]
+            values = (self.result, *[steps.add.operands[k] for k in self.rest])
+            producers = {step.result: step for step in self.plan.steps}
+            call = sum_call(steps.add.result, numbers, values, steps.add.operation, producers)
+            instead[steps.add.result].append(call)
         return [each for call in calls for each in instead.get(call.results[0], [call])]
 
     def _on(self, xp: Namespace) -> Function:

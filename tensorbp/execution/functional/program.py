@@ -16,13 +16,12 @@ from tensorbp.execution.functional.call import Call, needed
 from tensorbp.execution.functional.convolutions import convolution, transposed_convolution
 from tensorbp.execution.functional.einsums import (
     Function,
-    addition,
-    as_number,
     einsum_function,
 )
 from tensorbp.execution.functional.layouts import AS_WRITTEN, Layout, layouts
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.functional.selections import selected_function, summed_up_function
+from tensorbp.execution.functional.sums import sum_call
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
@@ -99,6 +98,10 @@ def _calls(plan: Plan, replacements: Sequence[Replacement]) -> list[Call]:
     calls = []
     for step in plan.steps:
         said = " ".join(f"{step.operation} {step.equation}".split())
+        if isinstance(step.operator, Add):
+            numbers = step.operator.coefficients
+            calls.append(sum_call(step.result, numbers, step.operands, said, producers))
+            continue
         call = Call(
             (step.result,),
             step.operands,
@@ -159,8 +162,6 @@ def _function(operator: Operator, dtype: str, layout: Layout, xp: Namespace) -> 
     """Return what carries out a step, as a function of its operands."""
     if isinstance(operator, Einsum):
         return einsum_function(operator, xp, dtype, layout)
-    if isinstance(operator, Add):
-        return addition([as_number(number) for number in operator.coefficients])
     if isinstance(operator, Selected):
         return selected_function(operator, xp)
     if isinstance(operator, SummedUp):
