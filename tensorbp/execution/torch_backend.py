@@ -13,6 +13,7 @@ from tensorbp.execution.functional.derivatives import with_derivatives
 from tensorbp.execution.functional.inputs import check_dtype, from_numpy
 from tensorbp.execution.functional.layers import with_layers
 from tensorbp.execution.functional.max_pooling import with_max_pooling
+from tensorbp.execution.functional.multiply_add import with_multiply_add
 from tensorbp.execution.functional.normalization import with_normalization
 from tensorbp.execution.functional.program import Replacement, functional_program, source_of
 from tensorbp.execution.torch_attention import TorchAttention
@@ -109,6 +110,7 @@ def _replacements(torch: Any) -> Sequence[Replacement]:
         partial(with_derivatives, routines=TorchDerivatives(torch)),
         partial(with_max_pooling, routine=TorchMaxPooling(torch)),
         partial(with_layers, layers=TorchLayers(torch)),
+        partial(with_multiply_add, routine=torch.addcmul),
     )
 
 

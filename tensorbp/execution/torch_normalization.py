@@ -24,7 +24,7 @@ class TorchNormalization:
         torch = self._torch
         before, _, behind = x.shape
         if before == 1:
-            y, _, r = torch.native_layer_norm(x[0], (behind,), None, None, epsilon)
+            y, _, r = torch.native_layer_norm(x, (behind,), None, None, epsilon)
             return y, r
         y, _, r = torch.native_batch_norm(x, *(None,) * 4, True, 0.0, epsilon)
         return y, r
@@ -39,11 +39,11 @@ class TorchNormalization:
         mean, inverse = y.new_zeros(kept), y.new_ones(kept)
         if gain is not None and before == 1:
             dx, *found = torch.ops.aten.native_layer_norm_backward(
-                *(g[0], y[0], (behind,), mean[:, None], inverse[:, None]),
-                *(gain[0], gain[0] if sums else None, [True, sums, sums]),
+                *(g, y, (behind,), mean[:, None], inverse[:, None]),
+                *(gain, gain if sums else None, [True, sums, sums]),
             )
             return dx if scale is None else dx.mul_(scale[:, None]), *found
-        h = g if gain is None else g * gain[:, None]
+        h = g if gain is None else g * gain.reshape(before, 1, behind)
         dx, *found = torch.ops.aten.native_batch_norm_backward(
             *(h, y, scale, None, None, mean, inverse, True, 0.0),
             [True, sums and scale is not None and gain is None, sums and gain is None],

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from tensorbp.execution.functional.einsums import Function
 from tensorbp.execution.functional.namespace import Namespace
+from tensorbp.planning import Step
 
-__all__ = ["Call", "OnLibrary", "is_in_order", "needed"]
+__all__ = ["Call", "OnLibrary", "is_in_order", "needed", "said"]
 
 OnLibrary = Callable[[Namespace], Function]
 """Makes a function of the arrays of a library."""
@@ -23,12 +24,19 @@ class Call:
         operands: the numbers of the values that it reads.
         says: what it does.
         on: makes its function for a library.
+        step: the step that it carries out; None where it stands for another one, or for several.
     """
 
     results: tuple[int, ...]
     operands: tuple[int, ...]
     says: str
     on: OnLibrary
+    step: Step | None = None
+
+
+def said(step: Step) -> str:
+    """Return what a step does."""
+    return " ".join(f"{step.operation} {step.equation}".split())
 
 
 def needed(calls: Sequence[Call], wanted: Collection[int]) -> list[Call]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from tensorbp.algebra import Shape
@@ -20,12 +21,13 @@ class Layers(Protocol):
     def fits(self, dtype: str) -> bool:
         """Say whether there are functions for a type of numbers."""
 
-    def function(self, layer: Operator, shapes: Sequence[Shape]) -> Function | None:
+    def function(self, layer: Operator, shapes: Sequence[Shape], dtype: str) -> Function | None:
         """Return the function that carries out a layer, or None where there is none.
 
         Args:
             layer: the layer.
             shapes: of its operands.
+            dtype: of the numbers.
         """
 
 
@@ -33,19 +35,15 @@ def with_layers(plan: Plan, calls: list[Call], layers: Layers) -> list[Call]:
     """Return the calls of a plan, in which layers are functions of the library."""
     if not layers.fits(plan.dtype):
         return calls
-    steps = {step.result: step for step in plan.steps}
     shapes = {each.value: each.shape for each in plan.inputs}
     shapes |= {step.result: step.shape for step in plan.steps}
-    found = []
-    for call in calls:
-        step = steps[call.results[0]]
-        function = None
-        # a call that stands for several steps is carried out already
-        if (call.results, call.operands) == ((step.result,), step.operands):
-            function = layers.function(step.operator, [shapes[each] for each in step.operands])
-        found.append(call if function is None else _call(call, function))
-    return found
+    return [_by_library(call, shapes, plan.dtype, layers) for call in calls]
 
 
-def _call(call: Call, function: Function) -> Call:
-    return Call(call.results, call.operands, call.says, lambda xp: function)
+def _by_library(call: Call, shapes: Mapping[int, Shape], dtype: str, layers: Layers) -> Call:
+    """Return a call, with the function of the library if there is one."""
+    if call.step is None:
+        return call
+    of_operands = [shapes[operand] for operand in call.step.operands]
+    function = layers.function(call.step.operator, of_operands, dtype)
+    return call if function is None else replace(call, on=lambda xp: function, step=None)

@@ -9,6 +9,7 @@ normalization; Ba, Kiros and Hinton 2016, Layer normalization.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from math import prod
 from operator import mul
@@ -31,6 +32,7 @@ from tensorbp.execution.functional.standardization_steps import (
     stretches,
 )
 from tensorbp.execution.functional.sums import sum_call
+from tensorbp.expression.arithmetic import Add
 from tensorbp.layers.normalization.standardization import InverseDeviation, Standardize
 from tensorbp.planning import Plan, PlannedValue, Step
 
@@ -60,7 +62,7 @@ class Normalization(Protocol):
             g: the cotangent.
             y: what is standardised.
             scale: of shape (kept,).
-            gain: of shape (before, behind).
+            gain: of shape (before · behind,).
             sums: whether Σ g y and Σ g are wanted: over what is kept if there is a gain, and over
                 the other dimensions if there is none.
         """
@@ -152,11 +154,11 @@ class _Gradient:
         instead: dict[int, list[Call]] = {number: [] for number in (*made, self.result)}
         instead[steps.add.result] = [Call((self.result, *made), operands, said, self._on)]
         if self.rest:
-            numbers = [1, *[steps.numbers[k] for k in self.rest]]
+            numbers = (1, *[steps.numbers[k] for k in self.rest])
             values = (self.result, *[steps.add.operands[k] for k in self.rest])
+            rest = replace(steps.add, operator=Add(numbers), operands=values)
             producers = {step.result: step for step in self.plan.steps}
-            call = sum_call(steps.add.result, numbers, values, steps.add.operation, producers)
-            instead[steps.add.result].append(call)
+            instead[steps.add.result].append(sum_call(rest, producers))
         return [each for call in calls for each in instead.get(call.results[0], [call])]
 
     def _on(self, xp: Namespace) -> Function:
@@ -170,7 +172,7 @@ class _Gradient:
         sizes = tuple([prod([product.sizes[a] for a in each]) for each in (before, kept, behind)])
         as_g = self._arranging(product.factors[steps.cotangent], [before, kept, behind], xp)
         as_scales = [self._arranging(each, [kept], xp) for each in steps.scales]
-        as_gains = [self._arranging(each, [before, behind], xp) for each in steps.gains]
+        as_gains = [self._arranging(each, [before + behind], xp) for each in steps.gains]
         count, shape = len(as_scales), steps.add.shape
         has_sums = any(each is not None for each in self.sums)
         number = product.coefficient * steps.numbers[steps.parts[0]]

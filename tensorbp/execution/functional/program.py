@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from tensorbp.execution.functional.call import Call, needed
+from tensorbp.execution.functional.call import Call, needed, said
 from tensorbp.execution.functional.convolutions import convolution, transposed_convolution
 from tensorbp.execution.functional.einsums import (
     Function,
@@ -97,17 +97,12 @@ def _calls(plan: Plan, replacements: Sequence[Replacement]) -> list[Call]:
     lie = layouts(plan.steps)
     calls = []
     for step in plan.steps:
-        said = " ".join(f"{step.operation} {step.equation}".split())
         if isinstance(step.operator, Add):
-            numbers = step.operator.coefficients
-            calls.append(sum_call(step.result, numbers, step.operands, said, producers))
+            calls.append(sum_call(step, producers))
             continue
-        call = Call(
-            (step.result,),
-            step.operands,
-            said,
-            partial(_function, step.operator, plan.dtype, lie.get(step.result, AS_WRITTEN)),
-        )
+        layout = lie.get(step.result, AS_WRITTEN)
+        on = partial(_function, step.operator, plan.dtype, layout)
+        call = Call((step.result,), step.operands, said(step), on, step)
         calls.append(_convolution(step, producers, readers) or call)
     calls = needed(calls, plan.results)
     for replaced in replacements:

@@ -8,49 +8,35 @@ from operator import add, sub
 from typing import Any
 
 from tensorbp.algebra import Number
-from tensorbp.execution.functional.call import Call
+from tensorbp.execution.functional.call import Call, said
 from tensorbp.execution.functional.einsums import Function, as_number, chained, spreading
 from tensorbp.execution.functional.namespace import Namespace
+from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.planning import Step
 
-__all__ = ["sum_call"]
+__all__ = ["Summand", "sum_call", "summands"]
 
 Array = Any
 
 
-def sum_call(
-    result: int,
-    numbers: Sequence[Number],
-    operands: Sequence[int],
-    says: str,
-    producers: Mapping[int, Step],
-) -> Call:
-    """Return the sum of values, each times its number, as a call.
+def sum_call(step: Step, producers: Mapping[int, Step]) -> Call:
+    """Return a step that adds values, each times its number, as a call.
 
     Args:
-        result: the number of the sum.
-        numbers: what the values are multiplied with.
-        operands: the numbers of the values.
-        says: what is done.
+        step: the step.
         producers: the steps of the plan by their results.
     """
-    terms = [
-        _term(number, operand, producers.get(operand))
-        for number, operand in zip(numbers, operands, strict=True)
-    ]
-    if all(term.repetition for term in terms):
-        # someone has to be as large as the sum
-        terms[0] = _Term(numbers[0], operands[0], None)
+    terms = summands(step, producers)
 
     def on(xp: Namespace) -> Function:
         return _addition([as_number(term.number) for term in terms], [t.spread(xp) for t in terms])
 
-    return Call((result,), tuple([term.operand for term in terms]), says, on)
+    return Call((step.result,), tuple([term.operand for term in terms]), said(step), on, step)
 
 
 @dataclass(frozen=True)
-class _Term:
+class Summand:
     """A value in a sum.
 
     Attributes:
@@ -71,15 +57,28 @@ class _Term:
         return spreading(pattern.axes[0], pattern.output_axes, xp)
 
 
-def _term(number: Number, operand: int, step: Step | None) -> _Term:
+def summands(step: Step, producers: Mapping[int, Step]) -> list[Summand]:
+    """Return what a step adds, if it adds; one at least is as large as the sum."""
+    if not isinstance(step.operator, Add):
+        return []
+    terms = [
+        _summand(number, operand, producers.get(operand))
+        for number, operand in zip(step.operator.coefficients, step.operands, strict=True)
+    ]
+    if all(term.repetition for term in terms):
+        terms[0] = Summand(step.operator.coefficients[0], step.operands[0], None)
+    return terms
+
+
+def _summand(number: Number, operand: int, step: Step | None) -> Summand:
     """Return a value in a sum; what repeats a tensor along new axes stands for that tensor."""
     operator = None if step is None else step.operator
     if step is not None and isinstance(operator, Einsum) and len(operator.factors) == 1:
         axes, output = operator.pattern.axes[0], operator.pattern.output_axes
         is_plain = operator.pattern.is_plain and len({*axes}) == len(axes) < len(output)
         if is_plain and not operator.summed and not operator.pattern.has_delta:
-            return _Term(number * operator.coefficient, step.operands[0], operator)
-    return _Term(number, operand, None)
+            return Summand(number * operator.coefficient, step.operands[0], operator)
+    return Summand(number, operand, None)
 
 
 def _addition(numbers: Sequence[float], spreads: Sequence[Function]) -> Function:
