@@ -20,6 +20,7 @@ from tensorbp.execution.torch_attention import TorchAttention
 from tensorbp.execution.torch_derivatives import TorchDerivatives
 from tensorbp.execution.torch_layers import TorchLayers
 from tensorbp.execution.torch_max_pooling import TorchMaxPooling
+from tensorbp.execution.torch_multiply_add import TorchMultiplyAdd
 from tensorbp.execution.torch_namespace import TorchNamespace
 from tensorbp.execution.torch_normalization import TorchNormalization
 from tensorbp.planning import Plan
@@ -110,7 +111,7 @@ def _replacements(torch: Any) -> Sequence[Replacement]:
         partial(with_derivatives, routines=TorchDerivatives(torch)),
         partial(with_max_pooling, routine=TorchMaxPooling(torch)),
         partial(with_layers, layers=TorchLayers(torch)),
-        partial(with_multiply_add, routine=torch.addcmul),
+        partial(with_multiply_add, routines=TorchMultiplyAdd(torch)),
     )
 
 

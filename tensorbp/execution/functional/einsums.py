@@ -27,6 +27,7 @@ __all__ = [
     "einsum_function",
     "finishing",
     "opening",
+    "product_of",
     "spreading",
 ]
 
@@ -63,7 +64,7 @@ def einsum_function(
         return chained(open_it, _summing(summed, xp), finish)
     (left, open_left), (right, open_right) = opened
     output = [operator.output[k] for k in layout] or operator.output
-    product = _product(operator, left, right, output, xp, times)
+    product = product_of(operator, left, right, output, xp, times)
     finish = chained(product.finish, finishing(operator.output, sizes, number, product.present, xp))
     as_left, as_right = chained(open_left, product.left), chained(open_right, product.right)
     multiply = product.multiply
@@ -198,7 +199,7 @@ def _on_diagonal(xp: Namespace, array: Array, first: int, second: int, size: int
 
 
 @dataclass(frozen=True)
-class _Product:
+class Product:
     """How two arrays are multiplied.
 
     Attributes:
@@ -218,23 +219,30 @@ class _Product:
     is_swapped: bool = False
 
 
-def _product(
+def product_of(
     operator: Einsum,
     left: tuple[Axis, ...],
     right: tuple[Axis, ...],
     output: Sequence[Dimension],
     xp: Namespace,
-    times: Function,
-) -> _Product:
-    """Return how two arrays with the given axes are multiplied."""
+    times: Function = mul,
+) -> Product:
+    """Return how two arrays are multiplied.
+
+    Args:
+        operator: the einsum.
+        left: the axes of the first array.
+        right: the axes of the second.
+        output: the dimensions of the result, as they had better lie.
+        xp: the array library.
+        times: what multiplies numbers where nothing is summed.
+    """
     order = [a for d in output for a in d if a in left or a in right]
     order = list(dict.fromkeys(order))
     shared = [axis for axis in left if axis in right]
     summed = [axis for axis in shared if axis in operator.summed]
     if not summed:
-        return _Product(
-            spreading(left, order, xp), spreading(right, order, xp), times, _same, order
-        )
+        return Product(spreading(left, order, xp), spreading(right, order, xp), times, _same, order)
     batch = [axis for axis in order if axis in shared]
     rows = [axis for axis in order if axis not in right]
     columns = [axis for axis in order if axis not in left]
@@ -254,7 +262,7 @@ def _product(
     present = batch + rows + columns
     shape = tuple([sizes[axis] for axis in present])
     finish = _same if len(rows) == len(columns) == 1 else lambda array: array.reshape(shape)
-    return _Product(as_left, as_right, xp.matmul, finish, present, is_swapped)
+    return Product(as_left, as_right, xp.matmul, finish, present, is_swapped)
 
 
 def spreading(axes: tuple[Axis, ...], order: Sequence[Axis], xp: Namespace) -> Function:
@@ -273,7 +281,7 @@ def _inner(
     summed: Sequence[Axis],
     sizes: Sequence[int],
     xp: Namespace,
-) -> _Product:
+) -> Product:
     """Return the sum of products over what is summed."""
     arrange = _ordering([right.index(axis) for axis in left], xp)
     if not batch:
@@ -282,10 +290,10 @@ def _inner(
         def as_row(array: Array) -> Array:
             return array.reshape(size)
 
-        return _Product(as_row, chained(arrange, as_row), xp.matmul, _same, [])
+        return Product(as_row, chained(arrange, as_row), xp.matmul, _same, [])
     along = tuple([left.index(axis) for axis in summed])
     kept = [axis for axis in left if axis in batch]
-    return _Product(_same, arrange, mul, _summing(along, xp), kept)
+    return Product(_same, arrange, mul, _summing(along, xp), kept)
 
 
 def _as_matrices(
