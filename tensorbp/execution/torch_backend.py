@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from tensorbp.errors import CompileError
@@ -151,5 +151,6 @@ def _as_input(name: str, value: Any, dtype: str, kind: str) -> Array:
     return torch.tensor(array, dtype=torch.int64 if kind == "integer" else getattr(torch, dtype))
 
 
+@cache
 def _torch() -> Any:
     return optional_library("torch", "PyTorch")

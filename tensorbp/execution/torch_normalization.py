@@ -25,9 +25,9 @@ class TorchNormalization:
         before, _, behind = x.shape
         if before == 1:
             y, _, r = torch.native_layer_norm(x, (behind,), None, None, epsilon)
-            return y, r
-        y, _, r = torch.native_batch_norm(x, *(None,) * 4, True, 0.0, epsilon)
-        return y, r
+        else:
+            y, _, r = torch.native_batch_norm(x, *(None,) * 4, True, 0.0, epsilon)
+        return y, r.flatten()
 
     def gradients(
         self, g: Array, y: Array, scale: Array | None, gain: Array | None, sums: bool
@@ -36,20 +36,20 @@ class TorchNormalization:
         torch = self._torch
         before, kept, behind = g.shape
         # to the routines y is what was standardised, of mean 0 and deviation 1
-        mean, inverse = y.new_zeros(kept), y.new_ones(kept)
         if gain is not None and before == 1:
+            mean, inverse = y.new_zeros((1, kept, 1)), y.new_ones((1, kept, 1))
             dx, *found = torch.ops.aten.native_layer_norm_backward(
-                *(g, y, (behind,), mean[:, None], inverse[:, None]),
-                *(gain, gain if sums else None, [True, sums, sums]),
+                *(g, y, (behind,), mean, inverse, gain, gain if sums else None),
+                [True, sums, sums],
             )
             return dx if scale is None else dx.mul_(scale[:, None]), *found
+        mean, inverse = y.new_zeros(kept), y.new_ones(kept)
         h = g if gain is None else g * gain.reshape(before, 1, behind)
+        own_sums = sums and gain is None
         dx, *found = torch.ops.aten.native_batch_norm_backward(
-            *(h, y, scale, None, None, mean, inverse, True, 0.0),
-            [True, sums and scale is not None and gain is None, sums and gain is None],
+            *(h, y, inverse if scale is None else scale, None, None, mean, inverse, True, 0.0),
+            [True, own_sums, own_sums],
         )
-        if not sums:
-            return dx, None, None
-        if gain is not None:
-            return dx, torch.sum(g * y, 1), torch.sum(g, 1)
+        if sums and gain is not None:
+            return dx, torch.sum(g * y, 1).flatten(), torch.sum(g, 1).flatten()
         return dx, *found

@@ -9,7 +9,7 @@ from tensorbp.execution.functional.einsums import Function
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.planning import Step
 
-__all__ = ["Call", "OnLibrary", "is_in_order", "needed", "said"]
+__all__ = ["Call", "OnLibrary", "in_order", "needed", "said"]
 
 OnLibrary = Callable[[Namespace], Function]
 """Makes a function of the arrays of a library."""
@@ -50,11 +50,21 @@ def needed(calls: Sequence[Call], wanted: Collection[int]) -> list[Call]:
     return kept[::-1]
 
 
-def is_in_order(calls: Sequence[Call]) -> bool:
-    """Say whether each call reads what is made before it, or what no call makes."""
+def in_order(calls: Sequence[Call]) -> list[Call] | None:
+    """Return calls in an order in which each reads what is made before it.
+
+    They stay where they are but for those that have to wait.
+
+    Returns:
+        The calls; None if some wait for each other.
+    """
     unmade = {number for call in calls for number in call.results}
+    ordered: list[Call] = []
+    waiting: list[Call] = []
     for call in calls:
-        if not unmade.isdisjoint(call.operands):
-            return False
-        unmade.difference_update(call.results)
-    return True
+        waiting.append(call)
+        while ready := [each for each in waiting if unmade.isdisjoint(each.operands)]:
+            ordered += ready
+            waiting = [each for each in waiting if each not in ready]
+            unmade.difference_update(*[each.results for each in ready])
+    return None if waiting else ordered

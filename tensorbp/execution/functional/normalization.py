@@ -16,7 +16,7 @@ from operator import mul
 from typing import Any, Protocol
 
 from tensorbp.algebra import Axis, Factor, Number
-from tensorbp.execution.functional.call import Call, OnLibrary, is_in_order, needed
+from tensorbp.execution.functional.call import Call, OnLibrary, in_order, needed
 from tensorbp.execution.functional.einsums import (
     Function,
     as_number,
@@ -80,8 +80,8 @@ def with_normalization(plan: Plan, calls: list[Call], routine: Normalization) ->
         sums = (steps.with_y, steps.without_y)
         for wanted in (sums, (None, None)):
             gradient = _Gradient(plan, steps, wanted, routine)
-            replaced = needed(gradient.instead_of(calls), plan.results)
-            if is_in_order(replaced):
+            replaced = in_order(needed(gradient.instead_of(calls), plan.results))
+            if replaced is not None:
                 calls = replaced
                 break
     return calls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tensorbp.algebra import (
     Axis,
@@ -99,8 +99,23 @@ class Products:
 
     def expanded(self, product: Product) -> Product:
         """Return a product in which each factor is followed back."""
+        return self._inlined(product, self.of)
+
+    def opened(self, product: Product) -> Product:
+        """Return a product in which factors that are products of matrices are followed back too.
+
+        A sum of such a product may have been made without it: of one matrix first.
+        """
+        return self._inlined(product, self._of_matrices)
+
+    def _of_matrices(self, number: int, shape: Shape) -> Product:
+        step = self._producers.get(number)
+        made = None if step is None else as_product(step)
+        return itself(number, shape) if made is None else self.expanded(made)
+
+    def _inlined(self, product: Product, inner_of: Callable[[int, Shape], Product]) -> Product:
         for at in reversed(range(len(product.values))):
-            inner = self.of(product.values[at].number, product.values[at].shape)
+            inner = inner_of(product.values[at].number, product.values[at].shape)
             if len(inner.values) + len(product.values) - 1 <= MOST_FACTORS:
                 try:
                     product = product.inlined(at, inner)

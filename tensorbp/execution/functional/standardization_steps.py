@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import isclose, prod
+from math import isclose, nan, prod
 
 from tensorbp.algebra import Axis, Factor, GroupingConflict, Number, Term
 from tensorbp.execution.functional.products import (
@@ -141,7 +141,7 @@ class _Search:
         terms = {k: self.products.of(add.operands[k], add.shape).scaled(numbers[k]) for k in own}
         ys = {value.number for term in terms.values() for value in term.values}
         for y in sorted(ys.intersection(self.standardized)):
-            for first in own:
+            for first in own if self.standardized[y].shape == add.shape else ():
                 found = self._beside(first, terms, self.standardized[y])
                 if found:
                     return self._scaled_cotangent(add, numbers, (first, *found), y)
@@ -150,8 +150,6 @@ class _Search:
     def _beside(self, first: int, terms: Mapping[int, Product], y: Step) -> tuple[int, int] | None:
         """Return the terms that are -y mean(t y) and -mean(t), if t is the first."""
         term = terms[first]
-        if [term.sizes[a] for a in flat(term.output)] != [n for n in y.shape if n != 1]:
-            return None
         axes = _mean_axes(term, y)
         others = {axis: len(term.sizes) + k for k, axis in enumerate(axes)}
         sizes = (*term.sizes, *[term.sizes[axis] for axis in axes])
@@ -161,11 +159,11 @@ class _Search:
         share = float(term.coefficient) / prod([term.sizes[axis] for axis in axes])
         found = []
         for factors in ([*both, *inside], inside):
-            expected = identity_of(Term.of(1, factors, term.output, (), sizes))
+            expected = self._identities(Term.of(1, factors, term.output, (), sizes))
             found += [
                 k
                 for k, each in terms.items()
-                if identity_of(each) == expected and isclose(each.coefficient, -share)
+                if isclose(each.coefficient, -share * expected.get(identity_of(each), nan))
             ][:1]
         return (found[0], found[1]) if len(found) == PARTS - 1 else None
 
@@ -203,14 +201,21 @@ class _Search:
 
     def _step_of(self, total: Product) -> SumStep | None:
         """Return the first step that makes a multiple of a sum."""
-        expected = identity_of(total)
+        expected = self._identities(total)
         for step in self.plan.steps:
-            if isinstance(step.operator, Einsum):
-                made = self.products.of(step.result, step.shape)
-                if identity_of(made) == expected:
-                    multiple = float(made.coefficient) / float(total.coefficient)
-                    return SumStep(step, 1 if isclose(multiple, 1) else multiple)
+            if not isinstance(step.operator, Einsum):
+                continue
+            made = self.products.of(step.result, step.shape)
+            number = expected.get(identity_of(made))
+            if number is not None:
+                multiple = float(made.coefficient) / number
+                return SumStep(step, 1 if isclose(multiple, 1) else multiple)
         return None
+
+    def _identities(self, product: Product) -> dict[tuple[object, ...], float]:
+        """Return what tells a product, with its products of matrices or without them."""
+        ways = (product, self.products.opened(product))
+        return {identity_of(each): float(each.coefficient) for each in ways}
 
 
 def _mean_axes(product: Product, y: Step) -> list[Axis]:
