@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from tensorbp.errors import CompileError
@@ -47,7 +47,7 @@ class TorchBackend:
     @property
     def as_input(self) -> Callable[[str, Any, str, str], Array]:
         """What returns an argument as a tensor, on the device on which it is."""
-        return _as_input
+        return partial(_as_input, _torch())
 
     def program(self, plan: Plan) -> TorchProgram:
         """Return a plan as a function of a list of tensors."""
@@ -134,13 +134,12 @@ def _owned(results: list[Array], others: Sequence[Array]) -> list[Array]:
     return owned
 
 
-def _as_input(name: str, value: Any, dtype: str, kind: str) -> Array:
+def _as_input(torch: Any, name: str, value: Any, dtype: str, kind: str) -> Array:
     """Return a tensor as it is, and what is none as one.
 
     Raises:
         CompileError: it holds another type of numbers.
     """
-    torch = _torch()
     if isinstance(value, torch.Tensor):
         if value.dtype is not getattr(torch, dtype) or kind == "integer":
             found = str(value.dtype).removeprefix("torch.")
@@ -151,6 +150,5 @@ def _as_input(name: str, value: Any, dtype: str, kind: str) -> Array:
     return torch.tensor(array, dtype=torch.int64 if kind == "integer" else getattr(torch, dtype))
 
 
-@cache
 def _torch() -> Any:
     return optional_library("torch", "PyTorch")

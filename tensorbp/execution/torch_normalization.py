@@ -35,6 +35,8 @@ class TorchNormalization:
         """Return scale · (h - mean(h) - y mean(h y)), where h = gain · g, and Σ g y and Σ g."""
         torch = self._torch
         before, kept, behind = g.shape
+        # the routines read weights that are repeated beyond their ends
+        scale, gain = (None if each is None else each.contiguous() for each in (scale, gain))
         # to the routines y is what was standardised, of mean 0 and deviation 1
         if gain is not None and before == 1:
             mean, inverse = y.new_zeros((1, kept, 1)), y.new_ones((1, kept, 1))
