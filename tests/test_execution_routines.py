@@ -194,6 +194,14 @@ def test_jacobians_of_samples_have_the_numbers_of_the_steps(function: str) -> No
     assert_same_numbers([hessian], arrays_of([x, W, V]))
 
 
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_a_long_derivative_that_meets_no_cotangent_is_one_call(approximate: Any) -> None:
+    x, W, b = tb.variable("x", 4, 3), tb.variable("W", 3, 5), tb.variable("b", 5)
+    loss = tb.sum(tb.gelu(x @ W + b, approximate=approximate))
+    source = assert_same_numbers(tb.gradient(loss, [x, W]), arrays_of([x, W, b]))
+    assert source.count("# derivative of gelu\n") == 1 and "normal_cdf" not in source
+
+
 def test_a_long_derivative_that_is_read_twice_is_made_once() -> None:
     x, a, b = (tb.variable(name, 4, 3) for name in "xab")
     slope = tb.jacobian(tb.gelu(x), x).diagonal()

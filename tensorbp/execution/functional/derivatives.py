@@ -85,16 +85,19 @@ class _Search:
         self.plan, self.routines = plan, routines
         self.producers = {step.result: step for step in plan.steps}
         self.readers = Counter(chain(plan.results, *(step.operands for step in plan.steps)))
-        self.polynomials = Polynomials(self.producers)
+        # what Φ is taken of may be a sum itself, and is one value beside Φ
+        arguments = [s.operands[0] for s in plan.steps if isinstance(s.operator, NormalCdf)]
+        self.polynomials = Polynomials(self.producers, arguments)
 
     def calls(self) -> Iterator[Call]:
         """Yield the calls of routines, each in place of one step."""
         for step in self.plan.steps:
+            own = self._derivative(step.result)
+            if own is not None and own.is_long:
+                yield _long_call(step.result, own)
             for at, number in enumerate(step.operands if _is_product(step) else ()):
                 found = self._derivative(number)
-                if found is not None and found.is_long and self.readers[number] > 1:
-                    yield _long_call(number, found)
-                elif found is not None:
+                if found is not None and not (found.is_long and self.readers[number] > 1):
                     yield _product_call(step, at, found, self.plan.dtype)
                     break
 

@@ -77,13 +77,17 @@ def with_normalization(plan: Plan, calls: list[Call], routine: Normalization) ->
         return calls
     calls = _with_deviations(plan, calls, routine)
     for steps in gradient_steps(plan):
-        sums = (steps.with_y, steps.without_y)
-        for wanted in (sums, (None, None)):
-            gradient = _Gradient(plan, steps, wanted, routine)
-            replaced = in_order(needed(gradient.instead_of(calls), plan.results))
-            if replaced is not None:
-                calls = replaced
-                break
+        alone = needed(
+            _Gradient(plan, steps, (None, None), routine).instead_of(calls), plan.results
+        )
+        made = {number for call in alone for number in call.results}
+        with_y, without_y = (
+            each if each is not None and each.step.result in made else None
+            for each in (steps.with_y, steps.without_y)
+        )
+        gradient = _Gradient(plan, steps, (with_y, without_y), routine)
+        together = needed(gradient.instead_of(calls), plan.results)
+        calls = in_order(together) or in_order(alone) or calls
     return calls
 
 

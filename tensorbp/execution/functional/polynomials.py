@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import product as choices
 from math import isclose, prod
 
@@ -25,17 +25,22 @@ MOST_FACTORS = 6
 
 
 class Polynomials:
-    """The values of a plan, followed back through sums and products number by number."""
+    """The values of a plan, followed back through sums and products number by number.
 
-    def __init__(self, producers: Mapping[int, Step]) -> None:
-        self._producers = producers
+    Args:
+        producers: the steps of the plan by their results.
+        ends: the values that are not followed back any further.
+    """
+
+    def __init__(self, producers: Mapping[int, Step], ends: Collection[int]) -> None:
+        self._producers, self._ends = producers, ends
         self._known: dict[int, Polynomial] = {}
 
     def of(self, number: int) -> Polynomial:
         """Return a value as a polynomial in what cannot be followed back any further."""
         if number not in self._known:
             itself: Polynomial = {(number,): 1.0}
-            step = self._producers.get(number)
+            step = None if number in self._ends else self._producers.get(number)
             followed = itself if step is None else self._followed(step)
             is_short = len(followed) <= MOST_TERMS and all(
                 len(monomial) <= MOST_FACTORS for monomial in followed
