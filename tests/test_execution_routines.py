@@ -116,6 +116,13 @@ def test_a_gradient_in_a_longer_sum_is_one_call_and_the_rest_is_added() -> None:
     assert source.count("# gradient of standardize\n") == 1
 
 
+def test_a_gradient_of_which_a_part_is_a_product_with_a_derivative_stays_one() -> None:
+    x = tb.variable("x", 3, 5)
+    y = tb.sum(tb.tanh(tb.standardize(x, 0.1))) + tb.sum(x * tb.sin(x))
+    source = assert_same_numbers([y, tb.gradient(y, x)], arrays_of([x]))
+    assert source.count("# gradient of standardize\n") == 1
+
+
 def test_where_standardisation_stays_as_it_is() -> None:
     def source(y: tb.Expression, dtype: str = "float64") -> str:
         wanted = with_gradient(y, [x])
@@ -313,6 +320,15 @@ def test_sums_have_the_numbers_of_the_steps(given: Any, dtype: str) -> None:
     found = tb.compile([total], backend="torch")
     used = {name: arrays[name] for name in found.names}
     assert_same_numbers([total], used, dtype)
+
+
+@pytest.mark.parametrize("sizes", [(3, 4), (1, 4), (3, 1), (1, 1), (0, 4), (3, 0)])
+def test_products_of_vectors_are_added_to_numbers_and_vectors(sizes: tuple[int, int]) -> None:
+    rows, columns = sizes
+    A, u = tb.variable("A", rows, columns), tb.variable("u", rows)
+    v, n = tb.variable("v", columns), tb.variable("n")
+    wanted = [v @ v + n, A @ v + u, u @ A - v, 2 * tb.sum(A * tb.sin(A)) + n, u @ u + u @ (A @ v)]
+    assert_same_numbers(wanted, arrays_of([A, u, v, n]))
 
 
 def test_a_product_that_is_only_added_is_no_call_of_its_own() -> None:

@@ -74,7 +74,7 @@ def with_derivatives(plan: Plan, calls: list[Call], routines: Derivatives) -> li
         return calls
     search = _Search(plan, routines)
     instead = {call.results[0]: call for call in search.calls()}
-    replaced = [instead.get(call.results[0], call) for call in calls]
+    replaced = [call if call.step is None else instead.get(call.results[0], call) for call in calls]
     return needed(replaced, plan.results)
 
 

@@ -75,7 +75,7 @@ def with_max_pooling(plan: Plan, calls: list[Call], routine: MaxPooling) -> list
         instead |= {step.result: None for step in taken[:1]}
         instead[places.result] = _pool(places, taken[:1], windows, routine)
         instead |= {s.result: _put_back(s, routine) for s in plan.steps if _puts(s, places)}
-    replaced = [instead.get(call.results[0], call) for call in calls]
+    replaced = [call if call.step is None else instead.get(call.results[0], call) for call in calls]
     return [call for call in replaced if call is not None]
 
 

@@ -107,7 +107,7 @@ class _Addition:
         left, right = self.operator.pattern.axes
         batch = {*left} & {*right} & {*self.operator.pattern.output_axes}
         sides = [{*left} - {*right}, {*right} - {*left}]
-        return not batch and {*self.axes} in [*sides, sides[0] | sides[1]]
+        return not batch and any(sides) and {*self.axes} in [*sides, sides[0] | sides[1]]
 
     def to_numbers(self, xp: Namespace) -> Function:
         """Return the sum with a product number by number."""
