@@ -189,23 +189,27 @@ def test_a_cotangent_times_a_derivative_is_one_call(function: str, dtype: str) -
     assert not any(name in source for name in ("heaviside", "hard_tanh", "normal_cdf"))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("function", [*FUNCTIONS, "sigmoid", "silu", "elu"])
-def test_jacobians_of_samples_have_the_numbers_of_the_steps(function: str) -> None:
+def test_jacobians_of_samples_have_the_numbers_of_the_steps(function: str, dtype: str) -> None:
     """The derivative of a hidden unit meets what has an axis more."""
     x, W, V = tb.variable("x", 4, 3), tb.variable("W", 3, 5), tb.variable("V", 5, 2)
     activation = FUNCTIONS.get(function) or getattr(tb, function)
     y = activation(x @ W) @ V
     wanted = [tb.jacobian(y, each).to_dense() for each in (x, W)]
-    assert_same_numbers(wanted, arrays_of([x, W, V]))
+    assert_same_numbers(wanted, arrays_of([x, W, V]), dtype)
     hessian = tb.hessian(tb.sum(tb.sin(y)), x).to_dense()
-    assert_same_numbers([hessian], arrays_of([x, W, V]))
+    assert_same_numbers([hessian], arrays_of([x, W, V]), dtype)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
-def test_a_long_derivative_that_meets_no_cotangent_is_one_call(approximate: Any) -> None:
+def test_a_long_derivative_that_meets_no_cotangent_is_one_call(
+    approximate: Any, dtype: str
+) -> None:
     x, W, b = tb.variable("x", 4, 3), tb.variable("W", 3, 5), tb.variable("b", 5)
     loss = tb.sum(tb.gelu(x @ W + b, approximate=approximate))
-    source = assert_same_numbers(tb.gradient(loss, [x, W]), arrays_of([x, W, b]))
+    source = assert_same_numbers(tb.gradient(loss, [x, W]), arrays_of([x, W, b]), dtype)
     assert source.count("# derivative of gelu\n") == 1 and "normal_cdf" not in source
 
 

@@ -37,4 +37,8 @@ class TorchDerivatives:
 
     def gelu(self, g: Array, x: Array, approximate: Approximation) -> Array:
         """Return g times the derivative of x Φ(x), or of the formula with tanh close to it."""
-        return self._gelu(g, x, approximate=approximate)
+        x = x.contiguous()
+        # the routine neither broadcasts nor reads what is repeated
+        if g.shape == x.shape:
+            return self._gelu(g.contiguous(), x, approximate=approximate)
+        return g * self._gelu(x.new_ones(x.shape), x, approximate=approximate)
