@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorbp as tb
+from tensorbp.execution.functional.attention_steps import attention_steps
 from tensorbp.layers.attention.multi_head import MultiHeadAttention
 
 torch.set_num_threads(1)
@@ -99,3 +100,24 @@ def test_a_query_to_which_no_key_is_open_has_zeros_and_no_gradient() -> None:
     assert program.source.count("attention\n") == 2
     value, gradient, *_ = program({**arrays, "mask": mask})
     assert not value[1].any() and not gradient[1].any() and gradient[0].all()
+
+
+def test_a_gradient_whose_scale_has_moved_into_the_next_product_is_one() -> None:
+    x = tb.variable("x", 3, 7, 8)
+    weights = {f"w{side}": tb.variable(f"w{side}", 8, 8) for side in "qkvo"}
+    biases = {f"b{side}": tb.variable(f"b{side}", 8) for side in "qvo"}
+    projected = [x @ weights["wq"] + biases["bq"], x @ weights["wk"]]
+    projected.append(x @ weights["wv"] + biases["bv"])
+    heads = [tb.transpose(tb.reshape(each, (3, 7, 2, 4)), (0, 2, 1, 3)) for each in projected]
+    attended = tb.transpose(tb.scaled_dot_product_attention(*heads), (0, 2, 1, 3))
+    y = tb.reshape(attended, (3, 7, 8)) @ weights["wo"] + biases["bo"]
+    loss = tb.mean(y * y)
+    named = weights | biases
+    wanted = [loss, *tb.gradient(loss, list(named.values()))]
+    (found,) = attention_steps(tb.plan(wanted))
+    assert len(found.gradients) == 3
+    assert any(gradient.multiple != 1 for gradient in found.gradients.values())
+    random = np.random.default_rng(0)
+    arrays = {name: random.normal(size=each.shape) for name, each in {"x": x, **named}.items()}
+    assert_same_numbers(wanted, arrays, "float64")
+    assert "# gradients of attention\n" in tb.compile(wanted, backend="torch").source

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tensorbp.errors import CompileError
 from tensorbp.execution.backends import optional_library
+from tensorbp.execution.functional.attention import with_attention
+from tensorbp.execution.functional.derivatives import with_derivatives
 from tensorbp.execution.functional.inputs import check_dtype, from_numpy
-from tensorbp.execution.functional.program import functional_program, source_of
+from tensorbp.execution.functional.layers import with_layers
+from tensorbp.execution.functional.max_pooling import with_max_pooling
+from tensorbp.execution.functional.multiply_add import with_multiply_add
+from tensorbp.execution.functional.normalization import with_normalization
+from tensorbp.execution.functional.program import Replacement, functional_program, source_of
 from tensorbp.execution.torch_attention import TorchAttention
+from tensorbp.execution.torch_derivatives import TorchDerivatives
+from tensorbp.execution.torch_layers import TorchLayers
+from tensorbp.execution.torch_max_pooling import TorchMaxPooling
+from tensorbp.execution.torch_multiply_add import TorchMultiplyAdd
 from tensorbp.execution.torch_namespace import TorchNamespace
+from tensorbp.execution.torch_normalization import TorchNormalization
 from tensorbp.planning import Plan
 
 __all__ = ["TorchBackend", "TorchProgram"]
@@ -35,7 +47,7 @@ class TorchBackend:
     @property
     def as_input(self) -> Callable[[str, Any, str, str], Array]:
         """What returns an argument as a tensor, on the device on which it is."""
-        return _as_input
+        return partial(_as_input, _torch())
 
     def program(self, plan: Plan) -> TorchProgram:
         """Return a plan as a function of a list of tensors."""
@@ -50,8 +62,9 @@ class TorchProgram:
     """
 
     def __init__(self, plan: Plan, is_compiled: bool) -> None:
-        self.source = source_of(plan, TorchAttention())
         self._torch = _torch()
+        self._replacements = _replacements(self._torch)
+        self.source = source_of(plan, self._replacements)
         self._plan = plan
         self._is_compiled = is_compiled
         self._on_device: dict[Any, tuple[Callable[..., list[Array]], list[Array]]] = {}
@@ -70,9 +83,8 @@ class TorchProgram:
             return _owned(run(*[_moved(each, device) for each in arrays]), [*arrays, *held])
 
     def _lowered(self, device: Any) -> tuple[Callable[..., list[Array]], list[Array]]:
-        run, held = functional_program(
-            self._plan, TorchNamespace(self._torch, device), TorchAttention()
-        )
+        namespace = TorchNamespace(self._torch, device)
+        run, held = functional_program(self._plan, namespace, self._replacements)
         return (self._torch.compile(run) if self._is_compiled else run), held
 
     def _device(self, arrays: Sequence[Array]) -> Any:
@@ -89,6 +101,18 @@ class TorchProgram:
             f"input '{one}' is on {arrays[first].device}, input '{two}' on "
             f"{arrays[other].device}; move all to one device with .to(device)"
         )
+
+
+def _replacements(torch: Any) -> Sequence[Replacement]:
+    """Return what puts in the place of steps what torch has routines for."""
+    return (
+        partial(with_attention, routine=TorchAttention(torch)),
+        partial(with_normalization, routine=TorchNormalization(torch)),
+        partial(with_derivatives, routines=TorchDerivatives(torch)),
+        partial(with_max_pooling, routine=TorchMaxPooling(torch)),
+        partial(with_layers, layers=TorchLayers(torch)),
+        partial(with_multiply_add, routines=TorchMultiplyAdd(torch)),
+    )
 
 
 def _moved(array: Array, device: Any) -> Array:
@@ -110,13 +134,12 @@ def _owned(results: list[Array], others: Sequence[Array]) -> list[Array]:
     return owned
 
 
-def _as_input(name: str, value: Any, dtype: str, kind: str) -> Array:
+def _as_input(torch: Any, name: str, value: Any, dtype: str, kind: str) -> Array:
     """Return a tensor as it is, and what is none as one.
 
     Raises:
         CompileError: it holds another type of numbers.
     """
-    torch = _torch()
     if isinstance(value, torch.Tensor):
         if value.dtype is not getattr(torch, dtype) or kind == "integer":
             found = str(value.dtype).removeprefix("torch.")

@@ -167,7 +167,7 @@ class TorchNamespace:
         _, y, _ = self.ops.aten.convolution_backward(
             w.reshape(features, groups * outputs, *kernel),
             x.reshape(features, groups * batch, *space),
-            x.new_empty((1,)).expand(groups * outputs, batch, *geometry.lengths),
+            x.new_empty((groups * outputs, batch, *geometry.lengths)),
             *(None, dilations, padding, strides, False, [0] * rank, groups),
             [False, True, False],
         )

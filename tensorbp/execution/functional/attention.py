@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from tensorbp.algebra import Axis
+from tensorbp.algebra import Axis, Number
 from tensorbp.execution.functional.attention_steps import AttentionSteps, Tensor, attention_steps
 from tensorbp.execution.functional.call import Call, needed
 from tensorbp.execution.functional.einsums import Function, as_number, blocks, finishing, opening
@@ -82,12 +82,12 @@ class _Calls:
         """
         steps, p, y = self.steps, self.steps.p.number, self.steps.y.number
         operands = (steps.q.number, steps.k.number, steps.v.number, *self.masks)
-        made = {each.number for each in steps.gradients.values()}
+        made = {each.tensor.number for each in steps.gradients.values()}
         first, *others = [each.result for each in self.plan.steps if each.result in {y, *made}]
         if not others or first != y:
             return {p: None, y: Call((y,), operands, "attention", self.attend)}
         sides = (steps.q.number, steps.k.number, steps.v.number)
-        results = tuple([steps.gradients[k].number for k in sides if k in steps.gradients])
+        results = tuple([steps.gradients[k].tensor.number for k in sides if k in steps.gradients])
         assert steps.g is not None, "what has gradients has a cotangent"
         return {
             **dict.fromkeys([p, *results]),
@@ -119,16 +119,18 @@ class _Calls:
         steps = self.steps
         assert steps.g is not None, "what has gradients has a cotangent"
         as_g = self._blocks(steps.g, steps.queries, xp)
+        sides = (steps.q, steps.k, steps.v)
+        wanted = [(at, steps.gradients.get(side.number)) for at, side in enumerate(sides)]
         finishes = [
-            (at, self._finishing(steps.gradients[each.number], xp))
-            for at, each in enumerate((steps.q, steps.k, steps.v))
-            if each.number in steps.gradients
+            (at, self._finishing(gradient.tensor, xp, gradient.multiple))
+            for at, gradient in wanted
+            if gradient is not None
         ]
 
         def pull_back(pull: Function, g: Array) -> Any:
             gradients = pull(as_g(g))
-            wanted = [finish(gradients[at]) for at, finish in finishes]
-            return wanted if len(wanted) > 1 else wanted[0]
+            finished = [finish(gradients[at]) for at, finish in finishes]
+            return finished if len(finished) > 1 else finished[0]
 
         return pull_back
 
@@ -154,15 +156,16 @@ class _Calls:
         axes, open_tensor = opening(tensor.dimensions, sizes, xp)
         batch = self.steps.batch
         columns = [axis for axis in axes if axis not in (*batch, *rows)]
-        arrange = blocks(axes, [batch[:1], batch[1:], rows, columns], sizes, xp)
+        # gradients lie as if heads came after rows: the last of these axes, which a reader joins
+        arrange = blocks(axes, [batch[:-1], batch[-1:], rows, columns], sizes, xp)
         return lambda array: arrange(open_tensor(array))
 
-    def _finishing(self, tensor: Tensor, xp: Namespace) -> Function:
+    def _finishing(self, tensor: Tensor, xp: Namespace, number: Number = 1) -> Function:
         """Return what turns (batch, heads, rows, columns) into the value of a step."""
         batch, sizes = self.steps.batch, self.steps.sizes
         rest = [axis for axis in tensor.axes if axis not in batch]
         # rows are axes of the probabilities, whose numbers are lower than those of columns
         present = [*batch, *sorted(rest)]
         shape = tuple([sizes[axis] for axis in present])
-        finish = finishing(tensor.dimensions, sizes, 1, present, xp)
+        finish = finishing(tensor.dimensions, sizes, number, present, xp)
         return lambda array: finish(array.reshape(shape))

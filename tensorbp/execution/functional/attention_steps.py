@@ -15,25 +15,26 @@ from math import isclose, prod
 
 from tensorbp.algebra import (
     Axis,
-    Dimension,
     Factor,
     GroupingConflict,
     Number,
-    Pattern,
     Shape,
     Term,
-    shape_of,
+)
+from tensorbp.execution.functional.products import (
+    Dimensions,
+    Product,
+    as_product,
+    flat,
+    itself,
+    renamed,
 )
 from tensorbp.expression.arithmetic import Add
-from tensorbp.expression.einsum import Einsum
 from tensorbp.layers.attention.masks import MaskedSoftmax
 from tensorbp.layers.softmax import Softmax
 from tensorbp.planning import Plan, PlannedValue, Step
 
-__all__ = ["AttentionSteps", "Tensor", "attention_steps"]
-
-Dimensions = tuple[Dimension, ...]
-Product = Term[PlannedValue]
+__all__ = ["AttentionSteps", "Gradient", "Tensor", "attention_steps"]
 
 MOST_TERMS = 2
 """The gradients with respect to Q and K are sums of so many products."""
@@ -57,7 +58,20 @@ class Tensor:
     @property
     def axes(self) -> list[Axis]:
         """The axes, in order."""
-        return _flat(self.dimensions)
+        return flat(self.dimensions)
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """A multiple of a gradient: the scale may be put into a product that comes later.
+
+    Attributes:
+        tensor: what a step makes.
+        multiple: how many times the gradient it is.
+    """
+
+    tensor: Tensor
+    multiple: Number
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class AttentionSteps:
     v: Tensor
     y: Tensor
     g: Tensor | None
-    gradients: Mapping[int, Tensor]
+    gradients: Mapping[int, Gradient]
 
     @property
     def batch(self) -> list[Axis]:
@@ -116,10 +130,10 @@ def _product_of_two(number: int, producers: Mapping[int, Step]) -> Product | Non
     """Return a value as a number times a product of two others, or None if it is no such thing."""
     if number not in producers:
         return None
-    term = _itself(number, producers[number].shape)
+    term = itself(number, producers[number].shape)
     while len(term.values) == 1:
         step = producers.get(term.values[0].number)
-        inner = None if step is None else _as_product(step)
+        inner = None if step is None else as_product(step)
         if inner is None:
             return None
         try:
@@ -131,7 +145,7 @@ def _product_of_two(number: int, producers: Mapping[int, Step]) -> Product | Non
 
 def _attention(plan: Plan, softmax: Step, scores: Product) -> AttentionSteps | None:
     """Return the attention around a softmax of scores, or None if it is none."""
-    p = Tensor(softmax.result, softmax.shape, _itself(softmax.result, softmax.shape).output)
+    p = Tensor(softmax.result, softmax.shape, itself(softmax.result, softmax.shape).output)
     along = p.dimensions[softmax.operator.axis if isinstance(softmax.operator, Softmax) else -1]
     # the scores have the axes of P; if one more is left, it is that along which Q meets K
     column, inner = len(p.axes), len(p.axes) + 2
@@ -167,7 +181,7 @@ def _attention(plan: Plan, softmax: Step, scores: Product) -> AttentionSteps | N
 def _products_with(plan: Plan, p: Tensor) -> Iterator[tuple[Product, Tensor]]:
     """Yield the products of P and one more tensor, as maps to P, and what they make."""
     for step in plan.steps:
-        term = _as_product(step) if step.operands.count(p.number) == 1 else None
+        term = as_product(step) if step.operands.count(p.number) == 1 else None
         if term is None or len(term.values) != 2 or term.coefficient != 1:
             continue
         product = term.derivative(step.operands.index(p.number)).T
@@ -178,12 +192,12 @@ def _products_with(plan: Plan, p: Tensor) -> Iterator[tuple[Product, Tensor]]:
 # ----- gradients -----
 
 
-def _gradients(plan: Plan, found: AttentionSteps, g: Tensor) -> dict[int, Tensor]:
+def _gradients(plan: Plan, found: AttentionSteps, g: Tensor) -> dict[int, Gradient]:
     """Return what steps make of the gradients with respect to Q, K and V."""
     wanted = _expected(found, g)
     leaves = [found.p, found.q, found.k, found.v, g]
-    made = {each.number: [_itself(each.number, each.shape)] for each in leaves}
-    gradients: dict[int, Tensor] = {}
+    made = {each.number: [itself(each.number, each.shape)] for each in leaves}
+    gradients: dict[int, Gradient] = {}
     for step in plan.steps:
         if step.result in made or not all(number in made for number in step.operands):
             continue
@@ -192,11 +206,13 @@ def _gradients(plan: Plan, found: AttentionSteps, g: Tensor) -> dict[int, Tensor
             continue
         made[step.result] = terms
         for tensor, expected in wanted.items():
-            dimensions = _dimensions_if_same(terms, expected, found.p)
-            if dimensions is not None and tensor.number not in gradients:
+            same = _multiple(terms, expected, found.p)
+            if same is not None and tensor.number not in gradients:
+                multiple, dimensions = same
                 own = next((axis for axis in tensor.axes if axis not in found.p.axes), 0)
-                named = _renamed(dimensions, {len(found.p.axes): own})
-                gradients[tensor.number] = Tensor(step.result, step.shape, named)
+                named = renamed(dimensions, {len(found.p.axes): own})
+                made_here = Tensor(step.result, step.shape, named)
+                gradients[tensor.number] = Gradient(made_here, multiple)
     return gradients
 
 
@@ -215,7 +231,7 @@ def _expected(found: AttentionSteps, g: Tensor) -> dict[Tensor, list[Product]]:
         ]
         return Term.of(number, values, result.dimensions, (), found.sizes)
 
-    p2, v2 = (replace(each, dimensions=_renamed(each.dimensions, other)) for each in (p, v))
+    p2, v2 = (replace(each, dimensions=renamed(each.dimensions, other)) for each in (p, v))
     return {v: [product(1, [p, g], v)]} | {
         result: [
             product(found.scale, [p, g, v, beside], result),
@@ -231,7 +247,7 @@ def _expanded(step: Step, made: Mapping[int, list[Product]]) -> list[Product]:
         parts = zip(step.operator.coefficients, step.operands, strict=True)
         terms = [term.scaled(number) for number, value in parts for term in made[value]]
         return terms if len(terms) <= MOST_TERMS else []
-    outer = _as_product(step)
+    outer = as_product(step)
     if outer is None:
         return []
     terms = []
@@ -247,20 +263,24 @@ def _expanded(step: Step, made: Mapping[int, list[Product]]) -> list[Product]:
     return terms if is_short and len(terms) <= MOST_TERMS else []
 
 
-def _dimensions_if_same(
+def _multiple(
     terms: Sequence[Product], expected: Sequence[Product], p: Tensor
-) -> Dimensions | None:
-    """Return the axes of a sum of products, in whatever order, if it is the one expected."""
+) -> tuple[Number, Dimensions] | None:
+    """Return how many times the expected sum of products one is, and its axes in their order."""
     found = [_keyed(term, p) for term in terms]
-    wanted = dict(_keyed(term, p) for term in expected)
+    wanted = {key: term.coefficient for term in expected for key, _ in [_keyed(term, p)]}
     if {key for key, _ in found} != wanted.keys() or len(terms) != len(expected):
         return None
-    numbers = {key: term.coefficient for (key, _), term in zip(found, terms, strict=True)}
-    for term in expected:
-        if not isclose(numbers[_keyed(term, p)[0]], term.coefficient, rel_tol=1e-12):
-            return None
-    first, *others = [term.input for _, term in found]
-    return first if all(each == first for each in others) else None
+    multiples = [
+        term.coefficient if wanted[key] == 1 else float(term.coefficient) / float(wanted[key])
+        for (key, _), term in zip(found, terms, strict=True)
+    ]
+    inputs = [term.input for _, term in found]
+    is_same = all(isclose(each, multiples[0], rel_tol=1e-12) for each in multiples)
+    if not is_same or any(each != inputs[0] for each in inputs):
+        return None
+    # a multiple that is one but for rounding is none
+    return 1 if isclose(multiples[0], 1, rel_tol=1e-12) else multiples[0], inputs[0]
 
 
 def _keyed(term: Product, p: Tensor) -> tuple[tuple[object, ...], Product]:
@@ -273,51 +293,17 @@ def _keyed(term: Product, p: Tensor) -> tuple[tuple[object, ...], Product]:
             rest = Term.of(1, factors, rest.output, rest.input, rest.sizes)
             numbers = tuple([each.number for each in rest.values])
             # of two P the one with whose axes the result is named comes first
-            key = (tuple(sorted(_flat(rest.input))), numbers, rest.pattern.factors, rest.output)
+            key = (tuple(sorted(flat(rest.input))), numbers, rest.pattern.factors, rest.output)
             keyed.append((key, rest))
     return min(keyed, key=lambda pair: pair[0], default=((), term))
 
 
-# ----- values as products -----
-
-
-def _itself(number: int, shape: Shape) -> Product:
-    """Return a value as a product of itself alone."""
-    axes = tuple([(axis,) for axis in range(len(shape))])
-    return _squeezed(Einsum(1, Pattern((axes,), axes), shape), [number])
-
-
-def _as_product(step: Step) -> Product | None:
-    """Return the result of an einsum as a product, or None where the step is none."""
-    operator = step.operator
-    return _squeezed(operator, step.operands) if isinstance(operator, Einsum) else None
-
-
-def _squeezed(operator: Einsum, operands: Sequence[int]) -> Product:
-    """Return an einsum without the axes of size one."""
-    sizes = operator.sizes
-
-    def squeezed(dimensions: Dimensions) -> Dimensions:
-        return tuple([tuple([axis for axis in d if sizes[axis] != 1]) for d in dimensions])
-
-    factors = [
-        Factor(PlannedValue(number, shape_of(dimensions, sizes)), squeezed(dimensions))
-        for number, dimensions in zip(operands, operator.factors, strict=True)
-    ]
-    return Term.of(operator.coefficient, factors, squeezed(operator.output), (), sizes)
+# ----- factors -----
 
 
 def _factors(term: Product, names: Mapping[Axis, Axis]) -> list[Tensor]:
     """Return the factors of a product, some axes of which are renamed."""
     return [
-        Tensor(each.value.number, each.value.shape, _renamed(each.dimensions, names))
+        Tensor(each.value.number, each.value.shape, renamed(each.dimensions, names))
         for each in term.factors
     ]
-
-
-def _renamed(dimensions: Dimensions, names: Mapping[Axis, Axis]) -> Dimensions:
-    return tuple([tuple([names.get(axis, axis) for axis in each]) for each in dimensions])
-
-
-def _flat(dimensions: Dimensions) -> list[Axis]:
-    return [axis for dimension in dimensions for axis in dimension]

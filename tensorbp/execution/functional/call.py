@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from tensorbp.execution.functional.einsums import Function
 from tensorbp.execution.functional.namespace import Namespace
+from tensorbp.planning import Step
 
-__all__ = ["Call", "OnLibrary", "needed"]
+__all__ = ["Call", "OnLibrary", "in_order", "needed", "said"]
 
 OnLibrary = Callable[[Namespace], Function]
 """Makes a function of the arrays of a library."""
@@ -23,12 +24,19 @@ class Call:
         operands: the numbers of the values that it reads.
         says: what it does.
         on: makes its function for a library.
+        step: the step that it carries out; None where it stands for another one, or for several.
     """
 
     results: tuple[int, ...]
     operands: tuple[int, ...]
     says: str
     on: OnLibrary
+    step: Step | None = None
+
+
+def said(step: Step) -> str:
+    """Return what a step does."""
+    return " ".join(f"{step.operation} {step.equation}".split())
 
 
 def needed(calls: Sequence[Call], wanted: Collection[int]) -> list[Call]:
@@ -40,3 +48,23 @@ def needed(calls: Sequence[Call], wanted: Collection[int]) -> list[Call]:
             read.update(call.operands)
             kept.append(call)
     return kept[::-1]
+
+
+def in_order(calls: Sequence[Call]) -> list[Call] | None:
+    """Return calls in an order in which each reads what is made before it.
+
+    They stay where they are but for those that have to wait.
+
+    Returns:
+        The calls; None if some wait for each other.
+    """
+    unmade = {number for call in calls for number in call.results}
+    ordered: list[Call] = []
+    waiting: list[Call] = []
+    for call in calls:
+        waiting.append(call)
+        while ready := [each for each in waiting if unmade.isdisjoint(each.operands)]:
+            ordered += ready
+            waiting = [each for each in waiting if each not in ready]
+            unmade.difference_update(*[each.results for each in ready])
+    return None if waiting else ordered

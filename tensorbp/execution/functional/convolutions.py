@@ -76,6 +76,8 @@ def convolution(product: Einsum, at: int, windows: Selected) -> OnLibrary | None
     first = [names[axis] for axis in tensor]
     result = {axis for dimension in product.output for axis in dimension}
     lines = _lines(windows, names, set(other))
+    # libraries copy what lies in another order than theirs
+    lines.sort(key=lambda line: first.index(line.place))
     if not lines or not all(sizes.values()):
         return None
     inside, outside = {line.kernel for line in lines}, {line.window for line in lines}
@@ -151,6 +153,7 @@ def transposed_convolution(
     lines, x_axes, w_axes = min(found, key=lambda each: prod(sizes[e.kernel] for e in each[0]))
     lines = [*lines, *more]
     inside, outside = {line.kernel for line in lines}, {line.window for line in lines}
+    lines.sort(key=lambda line: x_axes.index(line.window) if line.window in x_axes else -1)
     result = {axis for dimension in scatter.output for axis in dimension}
     places = [line.place for line in lines]
     if (inside | outside) & result or not outside <= set(x_axes) - set(w_axes):

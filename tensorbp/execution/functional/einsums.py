@@ -8,7 +8,9 @@ takes is worked out once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
+from operator import mul
 from typing import Any
 
 from tensorbp.algebra import Axis, Dimension, Number, shape_of
@@ -16,14 +18,29 @@ from tensorbp.execution.functional.layouts import AS_WRITTEN, Layout
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.expression.einsum import Einsum
 
-__all__ = ["Array", "Function", "as_number", "blocks", "einsum_function", "finishing", "opening"]
+__all__ = [
+    "Array",
+    "Function",
+    "as_number",
+    "blocks",
+    "chained",
+    "einsum_function",
+    "finishing",
+    "opening",
+    "product_of",
+    "spreading",
+]
 
 Array = Any
 Function = Callable[..., Array]
 
 
 def einsum_function(
-    operator: Einsum, xp: Namespace, dtype: str, layout: Layout = AS_WRITTEN
+    operator: Einsum,
+    xp: Namespace,
+    dtype: str,
+    layout: Layout = AS_WRITTEN,
+    times: Function = mul,
 ) -> Function:
     """Return an einsum as a function of its operands.
 
@@ -32,24 +49,39 @@ def einsum_function(
         xp: the array library.
         dtype: the type of numbers.
         layout: how the result of a product had better lie.
+        times: what multiplies numbers where nothing is summed.
     """
-    opened = [opening(dimensions, operator.sizes, xp) for dimensions in operator.factors]
+    sizes, number = operator.sizes, operator.coefficient
+    opened = [opening(dimensions, sizes, xp) for dimensions in operator.factors]
     if not opened:
-        finish = finishing(operator.output, operator.sizes, operator.coefficient, [], xp)
+        finish = finishing(operator.output, sizes, number, [], xp)
         return lambda: finish(xp.asarray(1, dtype=dtype))
     if len(opened) == 1:
         axes, open_it = opened[0]
         summed = tuple([k for k, axis in enumerate(axes) if axis in operator.summed])
         present = [axis for axis in axes if axis not in operator.summed]
-        finish = finishing(operator.output, operator.sizes, operator.coefficient, present, xp)
-        if not summed:
-            return lambda x: finish(open_it(x))
-        return lambda x: finish(xp.sum(open_it(x), axis=summed))
+        finish = finishing(operator.output, sizes, number, present, xp)
+        return chained(open_it, _summing(summed, xp), finish)
     (left, open_left), (right, open_right) = opened
     output = [operator.output[k] for k in layout] or operator.output
-    multiply, present = _product(operator, left, right, output, xp)
-    finish = finishing(operator.output, operator.sizes, operator.coefficient, present, xp)
-    return lambda a, b: finish(multiply(open_left(a), open_right(b)))
+    product = product_of(operator, left, right, output, xp, times)
+    finish = chained(product.finish, finishing(operator.output, sizes, number, product.present, xp))
+    as_left, as_right = chained(open_left, product.left), chained(open_right, product.right)
+    multiply = product.multiply
+    if product.is_swapped:
+        return lambda a, b: finish(multiply(as_right(b), as_left(a)))
+    return lambda a, b: finish(multiply(as_left(a), as_right(b)))
+
+
+def chained(*functions: Function) -> Function:
+    """Return functions of one array as one, which calls the first of them first."""
+    needed = [each for each in functions if each is not _same]
+    if len(needed) < 2:
+        return needed[0] if needed else _same
+    first, second, *others = needed
+    if others:
+        return chained(first, chained(second, *others))
+    return lambda array: second(first(array))
 
 
 def as_number(number: Number) -> float | int:
@@ -99,8 +131,6 @@ def finishing(
     flat = [axis for dimension in output for axis in dimension]
     distinct = list(dict.fromkeys(flat))
     kept = [axis for axis in distinct if axis in present]
-    order = tuple([present.index(axis) for axis in kept])
-    is_ordered = order == tuple(range(len(order)))
     firsts = [flat.index(axis) for axis in distinct]
     open_shape = tuple(
         [sizes[a] if k in firsts and a in present else 1 for k, a in enumerate(flat)]
@@ -110,20 +140,24 @@ def finishing(
     number = as_number(coefficient)
     ties = [(flat.index(axis), k) for k, axis in enumerate(flat) if k not in firsts]
 
-    def finish(array: Array) -> Array:
-        if number != 1:
-            array = array * number
-        if not is_ordered:
-            array = xp.transpose(array, order)
-        if array.shape != open_shape:
-            array = array.reshape(open_shape)
+    def tie(array: Array) -> Array:
         for first, second in ties:
             array = _on_diagonal(xp, array, first, second, spread_shape[first])
-        if array.shape != spread_shape:
-            array = xp.broadcast_to(array, spread_shape)
-        return array if spread_shape == shape else array.reshape(shape)
+        return array
 
-    return finish
+    found = tuple([sizes[axis] for axis in kept])
+    # what is repeated along the first dimensions alone need not have them
+    is_open = found == open_shape or (
+        not ties and found == open_shape[len(flat) - len(kept) :] and found != spread_shape
+    )
+    return chained(
+        _same if number == 1 else lambda array: array * number,
+        _ordering([present.index(axis) for axis in kept], xp),
+        _same if is_open else lambda array: array.reshape(open_shape),
+        tie if ties else _same,
+        _same if found == spread_shape else lambda array: xp.broadcast_to(array, spread_shape),
+        _same if spread_shape == shape else lambda array: array.reshape(shape),
+    )
 
 
 def blocks(
@@ -142,6 +176,18 @@ def _same(array: Array) -> Array:
     return array
 
 
+def _ordering(order: Sequence[int], xp: Namespace) -> Function:
+    """Return what brings the dimensions of an array into an order."""
+    permutation = tuple(order)
+    if permutation == tuple(range(len(order))):
+        return _same
+    return lambda array: xp.transpose(array, permutation)
+
+
+def _summing(summed: tuple[int, ...], xp: Namespace) -> Function:
+    return (lambda array: xp.sum(array, axis=summed)) if summed else _same
+
+
 def _on_diagonal(xp: Namespace, array: Array, first: int, second: int, size: int) -> Array:
     """Return the array where two dimensions agree, the second of them new, and zeros elsewhere."""
     places = xp.arange(size)
@@ -152,55 +198,80 @@ def _on_diagonal(xp: Namespace, array: Array, first: int, second: int, size: int
     return xp.where(rows == columns, array, xp.zeros_like(array))
 
 
-def _product(
+@dataclass(frozen=True)
+class Product:
+    """How two arrays are multiplied.
+
+    Attributes:
+        left: what arranges the first array.
+        right: what arranges the second.
+        multiply: what multiplies the two.
+        finish: what gives the result one dimension for each axis.
+        present: its axes, as they lie.
+        is_swapped: whether the second array comes first.
+    """
+
+    left: Function
+    right: Function
+    multiply: Function
+    finish: Function
+    present: list[Axis]
+    is_swapped: bool = False
+
+
+def product_of(
     operator: Einsum,
     left: tuple[Axis, ...],
     right: tuple[Axis, ...],
     output: Sequence[Dimension],
     xp: Namespace,
-) -> tuple[Function, list[Axis]]:
-    """Return how two arrays are multiplied, and the axes of what comes out, as they lie."""
+    times: Function = mul,
+) -> Product:
+    """Return how two arrays are multiplied.
+
+    Args:
+        operator: the einsum.
+        left: the axes of the first array.
+        right: the axes of the second.
+        output: the dimensions of the result, as they had better lie.
+        xp: the array library.
+        times: what multiplies numbers where nothing is summed.
+    """
     order = [a for d in output for a in d if a in left or a in right]
     order = list(dict.fromkeys(order))
     shared = [axis for axis in left if axis in right]
     summed = [axis for axis in shared if axis in operator.summed]
     if not summed:
-        spread_left, spread_right = _spreading(left, order, xp), _spreading(right, order, xp)
-        return lambda a, b: spread_left(a) * spread_right(b), order
+        return Product(spreading(left, order, xp), spreading(right, order, xp), times, _same, order)
     batch = [axis for axis in order if axis in shared]
     rows = [axis for axis in order if axis not in right]
     columns = [axis for axis in order if axis not in left]
     sizes = operator.sizes
     if not rows and not columns:
-        return _inner(left, right, batch, summed, sizes, xp), batch
-    if rows and columns and order.index(columns[0]) < order.index(rows[0]):
-        left, right, rows, columns = right, left, columns, rows
-        is_swapped = True
-    else:
-        is_swapped = False
-    as_left = _as_matrices(left, batch, rows, summed, sizes, xp)
-    as_right = _as_matrices(right, batch, summed, columns, sizes, xp)
+        return _inner(left, right, batch, summed, sizes, xp)
+    # what comes last in the result had better lie side by side
+    is_swapped = bool(rows and columns) and order.index(columns[-1]) < order.index(rows[-1])
+    if is_swapped:
+        rows, columns = columns, rows
+    as_left = _as_matrices(
+        left, batch, *((summed, columns) if is_swapped else (rows, summed)), sizes, xp
+    )
+    as_right = _as_matrices(
+        right, batch, *((rows, summed) if is_swapped else (summed, columns)), sizes, xp
+    )
     present = batch + rows + columns
     shape = tuple([sizes[axis] for axis in present])
-
-    def multiply(a: Array, b: Array) -> Array:
-        if is_swapped:
-            a, b = b, a
-        return xp.matmul(as_left(a), as_right(b)).reshape(shape)
-
-    return multiply, present
+    finish = _same if len(rows) == len(columns) == 1 else lambda array: array.reshape(shape)
+    return Product(as_left, as_right, xp.matmul, finish, present, is_swapped)
 
 
-def _spreading(axes: tuple[Axis, ...], order: Sequence[Axis], xp: Namespace) -> Function:
+def spreading(axes: tuple[Axis, ...], order: Sequence[Axis], xp: Namespace) -> Function:
     """Return what gives an array all axes of the order, of size one where it has none."""
-    permutation = tuple([axes.index(axis) for axis in order if axis in axes])
     index = tuple([slice(None) if axis in axes else None for axis in order])
-    is_ordered = permutation == tuple(range(len(axes)))
-    if None not in index:
-        return _same if is_ordered else lambda array: xp.transpose(array, permutation)
-    if is_ordered:
-        return lambda array: array[index]
-    return lambda array: xp.transpose(array, permutation)[index]
+    # dimensions that are missing in front are there without being named
+    is_whole = None not in index[index.index(slice(None)) if axes else len(index) :]
+    arrange = _ordering([axes.index(axis) for axis in order if axis in axes], xp)
+    return chained(arrange, _same if is_whole else lambda array: array[index])
 
 
 def _inner(
@@ -210,16 +281,19 @@ def _inner(
     summed: Sequence[Axis],
     sizes: Sequence[int],
     xp: Namespace,
-) -> Function:
+) -> Product:
     """Return the sum of products over what is summed."""
-    permutation = tuple([right.index(axis) for axis in left])
+    arrange = _ordering([right.index(axis) for axis in left], xp)
     if not batch:
         size = (prod([sizes[axis] for axis in summed]),)
-        return lambda a, b: xp.matmul(a.reshape(size), xp.transpose(b, permutation).reshape(size))
+
+        def as_row(array: Array) -> Array:
+            return array.reshape(size)
+
+        return Product(as_row, chained(arrange, as_row), xp.matmul, _same, [])
     along = tuple([left.index(axis) for axis in summed])
     kept = [axis for axis in left if axis in batch]
-    order = tuple([kept.index(axis) for axis in batch])
-    return lambda a, b: xp.transpose(xp.sum(a * xp.transpose(b, permutation), axis=along), order)
+    return Product(_same, arrange, mul, _summing(along, xp), kept)
 
 
 def _as_matrices(
@@ -231,18 +305,11 @@ def _as_matrices(
     xp: Namespace,
 ) -> Function:
     """Return what arranges an array as a stack of matrices."""
-    permutation = tuple([axes.index(axis) for axis in batch + rows + columns])
     shape = (
         *[sizes[axis] for axis in batch],
         prod([sizes[axis] for axis in rows]),
         prod([sizes[axis] for axis in columns]),
     )
-    is_ordered = permutation == tuple(range(len(axes)))
+    arrange = _ordering([axes.index(axis) for axis in batch + rows + columns], xp)
     has_shape = len(rows) == len(columns) == 1
-    if is_ordered and has_shape:
-        return _same
-    if is_ordered:
-        return lambda array: array.reshape(shape)
-    if has_shape:
-        return lambda array: xp.transpose(array, permutation)
-    return lambda array: xp.transpose(array, permutation).reshape(shape)
+    return chained(arrange, _same if has_shape else lambda array: array.reshape(shape))

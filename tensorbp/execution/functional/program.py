@@ -1,6 +1,7 @@
 """A plan as one function of arrays: a line of code for each step, and nothing written into.
 
-Where several steps are a convolution or attention, one line stands for all of them.
+Where several steps are a convolution, or what a library has another routine for, one line stands
+for all of them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from tensorbp.execution.functional.attention import Attention, with_attention
-from tensorbp.execution.functional.call import Call, needed
+from tensorbp.execution.functional.call import Call, needed, said
 from tensorbp.execution.functional.convolutions import convolution, transposed_convolution
-from tensorbp.execution.functional.einsums import Function, as_number, einsum_function
+from tensorbp.execution.functional.einsums import (
+    Function,
+    einsum_function,
+)
 from tensorbp.execution.functional.layouts import AS_WRITTEN, Layout, layouts
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.execution.functional.selections import selected_function, summed_up_function
+from tensorbp.execution.functional.sums import sum_call
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
@@ -25,20 +29,23 @@ from tensorbp.expression.node import Operator
 from tensorbp.planning import Plan, Step
 from tensorbp.planning.selecting import Selected, SummedUp
 
-__all__ = ["functional_program", "source_of"]
+__all__ = ["Replacement", "functional_program", "source_of"]
 
 Array = Any
 
+Replacement = Callable[[Plan, list[Call]], list[Call]]
+"""Returns the calls of a plan, some of which stand for several of those that it is given."""
+
 
 def functional_program(
-    plan: Plan, xp: Namespace, attention: Attention | None = None
+    plan: Plan, xp: Namespace, replacements: Sequence[Replacement] = ()
 ) -> tuple[Callable[..., list[Array]], list[Array]]:
     """Return a plan as a function of its inputs, in order, that returns all wanted values.
 
     Args:
         plan: the plan.
         xp: the array library.
-        attention: its routine for attention, if it has one.
+        replacements: what puts calls of its routines in the place of steps, one after the other.
 
     Returns:
         The function, and what it holds: values that depend on no input are computed once. What it
@@ -46,7 +53,7 @@ def functional_program(
     """
     namespace: dict[str, Any] = {}
     held: list[Array] = []
-    calls = _calls(plan, attention)
+    calls = _calls(plan, replacements)
     for call in calls:
         function = call.on(xp)
         if not call.operands:
@@ -57,14 +64,14 @@ def functional_program(
     return namespace["program"], held
 
 
-def source_of(plan: Plan, attention: Attention | None = None) -> str:
+def source_of(plan: Plan, replacements: Sequence[Replacement] = ()) -> str:
     """Return the code that a plan is run as: a line for each call, with what it does.
 
     Args:
         plan: the plan.
-        attention: the routine of the library for attention, if it has one.
+        replacements: what puts calls of routines of the library in the place of steps.
     """
-    return _source(plan, _calls(plan, attention))
+    return _source(plan, _calls(plan, replacements))
 
 
 def _source(plan: Plan, calls: Sequence[Call]) -> str:
@@ -83,23 +90,24 @@ def _name(call: Call) -> str:
     return f"f{call.results[0]}"
 
 
-def _calls(plan: Plan, attention: Attention | None) -> list[Call]:
+def _calls(plan: Plan, replacements: Sequence[Replacement]) -> list[Call]:
     """Return the steps as calls; a convolution or attention is one call for several of them."""
     producers = {step.result: step for step in plan.steps}
     readers = Counter(chain(plan.results, *(step.operands for step in plan.steps)))
     lie = layouts(plan.steps)
     calls = []
     for step in plan.steps:
-        said = " ".join(f"{step.operation} {step.equation}".split())
-        call = Call(
-            (step.result,),
-            step.operands,
-            said,
-            partial(_function, step.operator, plan.dtype, lie.get(step.result, AS_WRITTEN)),
-        )
+        if isinstance(step.operator, Add):
+            calls.append(sum_call(step, producers))
+            continue
+        layout = lie.get(step.result, AS_WRITTEN)
+        on = partial(_function, step.operator, plan.dtype, layout)
+        call = Call((step.result,), step.operands, said(step), on, step)
         calls.append(_convolution(step, producers, readers) or call)
     calls = needed(calls, plan.results)
-    return with_attention(plan, calls, attention) if attention else calls
+    for replaced in replacements:
+        calls = replaced(plan, calls)
+    return calls
 
 
 def _convolution(
@@ -149,8 +157,6 @@ def _function(operator: Operator, dtype: str, layout: Layout, xp: Namespace) -> 
     """Return what carries out a step, as a function of its operands."""
     if isinstance(operator, Einsum):
         return einsum_function(operator, xp, dtype, layout)
-    if isinstance(operator, Add):
-        return _addition([as_number(number) for number in operator.coefficients])
     if isinstance(operator, Selected):
         return selected_function(operator, xp)
     if isinstance(operator, SummedUp):
@@ -161,23 +167,6 @@ def _function(operator: Operator, dtype: str, layout: Layout, xp: Namespace) -> 
         return lambda *arrays: forward(xp, *arrays)
     # tables of numbers and comparisons know no dtype
     return lambda *arrays: xp.asarray(forward(xp, *arrays), dtype=dtype)
-
-
-def _addition(numbers: Sequence[float]) -> Function:
-    first, *others = numbers
-
-    def add(*arrays: Array) -> Array:
-        total = arrays[0] if first == 1 else first * arrays[0]
-        for number, array in zip(others, arrays[1:], strict=True):
-            if number == 1:
-                total = total + array
-            elif number == -1:
-                total = total - array
-            else:
-                total = total + number * array
-        return total
-
-    return add
 
 
 def _dead_after(plan: Plan, calls: Sequence[Call]) -> list[list[int]]:
