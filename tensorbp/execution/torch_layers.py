@@ -54,7 +54,7 @@ class TorchLayers:
 
     def _one_hot(self, layer: OneHot, dtype: Any, labels: Array) -> Array:
         """Return rows of zeros with a one at each label."""
-        self._check(layer.name, labels, layer.classes)
+        self._check(layer.layer, labels, layer.classes)
         rows = labels.new_zeros((*labels.shape, layer.classes), dtype=dtype)
         return rows.scatter_(-1, labels[..., None], 1)
 

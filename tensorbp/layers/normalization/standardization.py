@@ -61,11 +61,12 @@ class _OverAxes(Primitive):
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
-        """Return one with and one without centring, and one over the batch and the last axis."""
+        """Return one with and one without centring, one over two axes of three, one over all."""
         return (
             Example(cls(), ((3, 4),)),
             Example(cls(0.1, centered=False), ((2, 3, 4),)),
             Example(cls(axis=(0, -1)), ((2, 3, 4),)),
+            Example(cls(axis=(0, 1)), ((3, 4),)),
         )
 
     def axes(self, shape: Shape) -> tuple[int, ...]:
@@ -300,12 +301,16 @@ def _over(spec: str, rank: int, axes: Sequence[int]) -> str:
     'BD,aBcD,nBpD -> aBcD/nBpD'
     >>> _over("... -> ...p/...p", rank=2, axes=(1,))
     '... -> ...p/...p'
+    >>> _over("... -> ...p/...p", rank=2, axes=(0, 1))
+    '... -> ab/ab'
     """
     if axes == (rank - 1,):
         return spec
 
     def dimensions(found: re.Match[str]) -> str:
         own = _LABELS[found[1]]
-        return "".join(own[k : k + 1] if k in axes else ascii_uppercase[k] for k in range(rank))
+        word = "".join(own[k : k + 1] if k in axes else ascii_uppercase[k] for k in range(rank))
+        # a factor without axes is still there
+        return word or "..."
 
     return re.sub(r"\.\.\.(\w?)", dimensions, spec)
