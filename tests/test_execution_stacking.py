@@ -152,6 +152,30 @@ def test_results_in_a_stack_are_arrays_of_their_own() -> None:
         np.testing.assert_array_equal(result, copy)
 
 
+def test_results_of_several_shapes_may_be_in_one_stack() -> None:
+    """Products of equal matrices that are asked for in other shapes."""
+    h = tb.sin(tb.variable("x", 4, 6))
+    shapes = [(6, 6), (36,), (4, 9), (2, 3, 6), (9, 4)]
+    products = [tb.cos(k * h).T @ tb.cos(k * h) for k in range(1, 6)]
+    wanted = [tb.reshape(each, shape) for each, shape in zip(products, shapes, strict=True)]
+    plan = tb.plan(wanted)
+    assert ".reshape((2, 3, 6))" in NumpyProgram(lower(plan)).source
+    assert_same_numbers(plan)
+
+
+@pytest.mark.parametrize("first", [(), (1,)])
+def test_numbers_and_arrays_of_one_may_be_in_one_stack(first: tuple[int, ...]) -> None:
+    h = tb.sin(tb.variable("x", 4, 6))
+    sums = [tb.sum(tb.cos(k * h)) for k in range(1, 6)]
+    shapes = [first, (), (1,), (1, 1), ()]
+    plan = tb.plan([tb.reshape(each, s) for each, s in zip(sums, shapes, strict=True)])
+    lowered = lower(plan)
+    assert len(stacked(lowered).instructions) < len(lowered.instructions)
+    results = NumpyProgram(lowered)(arrays_of(plan))
+    assert [isinstance(each, np.ndarray) for each in results] == [bool(s) for s in shapes]
+    assert_same_numbers(plan)
+
+
 @settings(max_examples=40)
 @given(graphs())
 def test_no_more_memory_than_planned_and_spare(graph: Graph) -> None:

@@ -72,8 +72,9 @@ class _Writer:
         self._result_shapes: dict[int, Shape] = {}
         for view in lowered.results:
             count = self.values[view.value].size // max(view.size, 1)
-            is_whole = count <= 1
-            self._result_shapes[view.value] = view.shape if is_whole else (count, *view.shape)
+            # values of different shapes may be in one stack
+            shape = view.shape if count <= 1 else (count, *view.shape)
+            self._result_shapes.setdefault(view.value, shape)
         self._moved: dict[View, str] = {}
 
     def source(self) -> Source:
@@ -109,9 +110,13 @@ class _Writer:
     def _returned(self, view: View) -> str:
         """Return a result as it is handed out: an array, one of a stack of them, or a number."""
         name = f"r{view.value}"
-        if self._result_shapes[view.value] != view.shape:
-            return f"{name}[{view.offset // view.size}]"
-        return name if view.shape else f"{name}[()]"
+        if view.size == self.values[view.value].size:
+            return name if view.shape else f"{name}[()]"
+        part = f"{name}[{view.offset // view.size}]"
+        _, *shape = self._result_shapes[view.value]
+        if view.shape == tuple(shape):
+            return part
+        return f"{part}.reshape({view.shape})" + ("" if view.shape else "[()]")
 
     def _empty(self, owner: int, shape: Shape) -> str:
         """Return the expression that makes the array of a result."""
