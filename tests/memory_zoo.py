@@ -22,8 +22,8 @@ import numpy as np
 
 import tensorbp as tb
 from tensorbp.execution import Program
-from tensorbp.execution.lowering import lower
-from tensorbp.execution.memory import laid_out
+from tensorbp.execution.numpy.lowering import lower
+from tensorbp.execution.numpy.memory import laid_out
 from tensorbp.expression import Expression
 
 Arrays = dict[str, Any]

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorbp as tb
-from tensorbp.execution import blocking
-from tensorbp.execution.blocking import blocked
-from tensorbp.execution.instructions import Apply, Choose, Loop
-from tensorbp.execution.lowering import lower
-from tensorbp.execution.memory import laid_out
-from tensorbp.execution.numpy_program import NumpyProgram
+from tensorbp.execution.numpy import blocking
+from tensorbp.execution.numpy.blocking import blocked
+from tensorbp.execution.numpy.instructions import Apply, Choose, Loop
+from tensorbp.execution.numpy.lowering import lower
+from tensorbp.execution.numpy.memory import laid_out
+from tensorbp.execution.numpy.program import NumpyProgram
 
 ROWS, COLUMNS = 12, 10
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import tensorbp as tb
 from tensorbp.algebra import Term
-from tensorbp.execution.instructions import Copy, EinsumCall, Instruction, Loop, Matmul
-from tensorbp.execution.lowering import lower
-from tensorbp.execution.numpy_program import NumpyProgram
+from tensorbp.execution.numpy.instructions import Copy, EinsumCall, Instruction, Loop, Matmul
+from tensorbp.execution.numpy.lowering import lower
+from tensorbp.execution.numpy.program import NumpyProgram
 from tensorbp.expression.einsum import Einsum
 from tensorbp.planning.plan import Baselines, Figures, Plan, PlannedInput, Step
 

@@ -15,12 +15,12 @@ from plan_zoo import QUESTIONS, cases
 import tensorbp as tb
 from tensorbp.errors import CompileError, LayerError
 from tensorbp.execution import profile as profiles
-from tensorbp.execution.instructions import Apply, Copy, Loop, Stored
-from tensorbp.execution.lowering import lower
-from tensorbp.execution.observed import moved_bytes
+from tensorbp.execution.numpy.instructions import Apply, Copy, Loop, Stored
+from tensorbp.execution.numpy.lowering import lower
+from tensorbp.execution.numpy.observed import moved_bytes
+from tensorbp.execution.numpy.view import View
 from tensorbp.execution.speed import Speed, measured_speed
 from tensorbp.execution.structured_map import StructuredMap
-from tensorbp.execution.view import View
 
 
 @pytest.fixture(autouse=True)

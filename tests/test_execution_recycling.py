@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import tensorbp as tb
-from tensorbp.execution.recycling import KEPT, LARGEST, SMALLEST, Recycled
+from tensorbp.execution.numpy.recycling import KEPT, LARGEST, SMALLEST, Recycled
 
 ROWS, COLUMNS = 1200, 2000
 """A product of so many numbers has as many bytes as are kept."""

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import tensorbp as tb
-from tensorbp.execution.builder import Builder
-from tensorbp.execution.instructions import Apply, Check, Copy, reads
-from tensorbp.execution.lowering import Lowered, lower
-from tensorbp.execution.memory import laid_out
-from tensorbp.execution.numpy_program import NumpyProgram
-from tensorbp.execution.repetition import without_repetition
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.builder import Builder
+from tensorbp.execution.numpy.instructions import Apply, Check, Copy, reads
+from tensorbp.execution.numpy.lowering import Lowered, lower
+from tensorbp.execution.numpy.memory import laid_out
+from tensorbp.execution.numpy.program import NumpyProgram
+from tensorbp.execution.numpy.repetition import without_repetition
+from tensorbp.execution.numpy.view import View
 
 SHAPE = (3, 4)
 
@@ -98,7 +98,7 @@ def test_no_memory_is_taken_that_was_not_planned(
     lowered = built(builder, builder.apply("add", [both, other], SHAPE))
     once = without_repetition(lowered)
     own, needed = (laid_out(e.values, e.instructions).size for e in (lowered, once))
-    monkeypatch.setattr("tensorbp.execution.numpy_program.SPARE", 0)
+    monkeypatch.setattr("tensorbp.execution.numpy.program.SPARE", 0)
     tight, wide = (NumpyProgram(replace(lowered, planned_bytes=size)) for size in (0, needed))
     assert tight.arena_bytes == own < wide.arena_bytes == needed
     assert (tight.source.count("exp("), wide.source.count("exp(")) == (2, 1)

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import tensorbp as tb
 from tensorbp.errors import LayerError
-from tensorbp.execution.torch_normalization import TorchNormalization
+from tensorbp.execution.torch.normalization import TorchNormalization
 
 torch.set_num_threads(1)
 

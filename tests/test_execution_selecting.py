@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import tensorbp as tb
 from tensorbp.algebra import Factor, Term, letter
-from tensorbp.execution.instructions import Call
-from tensorbp.execution.lowering import lower
+from tensorbp.execution.numpy.instructions import Call
+from tensorbp.execution.numpy.lowering import lower
 from tensorbp.expression.einsum import product
 from tensorbp.expression.selection import Affine
 from tensorbp.layers.moving.labels import OneHot

@@ -11,13 +11,13 @@ from graph_zoo import SHAPES, Graph, graphs
 from hypothesis import given, settings
 
 import tensorbp as tb
-from tensorbp.execution import stacking
-from tensorbp.execution.instructions import Apply, Matmul, Reduce, reads, writes
-from tensorbp.execution.lowering import Lowered, lower
-from tensorbp.execution.memory import laid_out
-from tensorbp.execution.numpy_program import SPARE, NumpyProgram
-from tensorbp.execution.repetition import without_repetition
-from tensorbp.execution.stacking import LARGEST_STACK, SMALL, stacked
+from tensorbp.execution.numpy import stacking
+from tensorbp.execution.numpy.instructions import Apply, Matmul, Reduce, reads, writes
+from tensorbp.execution.numpy.lowering import Lowered, lower
+from tensorbp.execution.numpy.memory import laid_out
+from tensorbp.execution.numpy.program import SPARE, NumpyProgram
+from tensorbp.execution.numpy.repetition import without_repetition
+from tensorbp.execution.numpy.stacking import LARGEST_STACK, SMALL, stacked
 from tensorbp.expression import Expression
 
 DEPTH, BATCH, WIDTH = 6, 3, 5
@@ -184,5 +184,5 @@ def test_no_more_memory_than_planned_and_spare(graph: Graph) -> None:
     most = max(needed, lowered.planned_bytes)
     assert NumpyProgram(lowered).arena_bytes <= most + SPARE
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tensorbp.execution.numpy_program.SPARE", 0)
+        patch.setattr("tensorbp.execution.numpy.program.SPARE", 0)
         assert NumpyProgram(lowered).arena_bytes <= most

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tensorbp as tb
-from tensorbp.execution.sums import LONGEST, LONGEST_ROW, as_matrix
-from tensorbp.execution.view import Shape, View
+from tensorbp.execution.numpy.sums import LONGEST, LONGEST_ROW, as_matrix
+from tensorbp.execution.numpy.view import Shape, View
 from tensorbp.expression import Expression
 from tensorbp.expression.declaration import Declaration
 from tensorbp.expression.layer import Input, Primitive

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 
-from tensorbp.execution.view import View, collapsed
+from tensorbp.execution.numpy.view import View, collapsed
 
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 

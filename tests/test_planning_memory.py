@@ -15,9 +15,9 @@ from memory_zoo import OBJECTS, ZOO, arrays_for, taken, traced_peak
 from plan_zoo import QUESTIONS, cases, questions
 
 import tensorbp as tb
-from tensorbp.execution.builder import Builder
-from tensorbp.execution.tracing import NotTraceableError, traced
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.builder import Builder
+from tensorbp.execution.numpy.tracing import NotTraceableError, traced
+from tensorbp.execution.numpy.view import View
 from tensorbp.expression import Expression
 from tensorbp.expression.layer import Example, Primitive
 from tensorbp.expression.leaves import Variable

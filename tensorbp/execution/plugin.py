@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tensorbp.execution.backends import NumpyBackend
-from tensorbp.execution.jax_backend import JaxBackend
-from tensorbp.execution.torch_backend import TorchBackend
+from tensorbp.execution.jax.backend import JaxBackend
+from tensorbp.execution.torch.backend import TorchBackend
 from tensorbp.registry.hookspecs import hookimpl
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tensorbp.execution.backends import Executable
-from tensorbp.execution.lowering import lower
-from tensorbp.execution.numpy_program import NumpyProgram
-from tensorbp.execution.observed import Mark, Observed, moved_bytes
+from tensorbp.execution.numpy.lowering import lower
+from tensorbp.execution.numpy.observed import Mark, Observed, moved_bytes
+from tensorbp.execution.numpy.program import NumpyProgram
 from tensorbp.execution.speed import Speed, measured_speed
 from tensorbp.planning import Plan, Step
 

@@ -130,7 +130,7 @@ class Program:
         Raises:
             CompileError: an input is wrong, or the library is another one than numpy.
         """
-        from tensorbp.execution.numpy_program import NumpyProgram
+        from tensorbp.execution.numpy.program import NumpyProgram
         from tensorbp.execution.profile import profiled
 
         given = {**arrays, **named} if arrays else named
@@ -153,7 +153,7 @@ class Program:
         """
         if self.backend not in (None, "numpy"):
             return self
-        from tensorbp.execution.observed import reporting
+        from tensorbp.execution.numpy.observed import reporting
 
         return self._with(reporting(self.plan, report))
 
@@ -169,7 +169,7 @@ class Program:
         """Return the plan lowered for the library that has arrays of these types."""
         lowered = self._on(decided(given, self._backend))
         if lowered.backend == NumpyBackend.name:
-            from tensorbp.execution.numpy_program import taking_at_once
+            from tensorbp.execution.numpy.program import taking_at_once
 
             at_once = taking_at_once(types, self.plan.inputs, self.dtype, lowered.take)
             lowered = lowered._replace(take=at_once)

@@ -12,10 +12,11 @@ from math import prod
 from typing import Any
 
 from tensorbp.algebra import Axis, Number
-from tensorbp.execution import indexed
-from tensorbp.execution.builder import Builder
-from tensorbp.execution.instructions import Apply, Call, Copy, Operand
-from tensorbp.execution.products import Tensor
+from tensorbp.execution.numpy import indexed
+from tensorbp.execution.numpy.builder import Builder
+from tensorbp.execution.numpy.instructions import Apply, Call, Copy, Operand
+from tensorbp.execution.numpy.products import Tensor
+from tensorbp.execution.numpy.view import View
 from tensorbp.execution.straight import (
     is_straight,
     looped_axes,
@@ -26,7 +27,6 @@ from tensorbp.execution.straight import (
     sliced_axes,
     steps,
 )
-from tensorbp.execution.view import View
 from tensorbp.expression.selection import Affine
 from tensorbp.planning.selecting import Applied, Selected, SummedUp
 

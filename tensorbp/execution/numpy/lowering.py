@@ -17,18 +17,18 @@ from math import prod
 import numpy as np
 
 from tensorbp.algebra import Axis, Dimension, Number
-from tensorbp.execution.builder import Builder
-from tensorbp.execution.instructions import (
+from tensorbp.execution.numpy.builder import Builder
+from tensorbp.execution.numpy.instructions import (
     Call,
     Copy,
     Instruction,
     Operand,
     Stored,
 )
-from tensorbp.execution.products import Tensor, multiplied
-from tensorbp.execution.selections import lower_selected, lower_summed_up, scattered_order
-from tensorbp.execution.tracing import NotTraceableError, traced
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.products import Tensor, multiplied
+from tensorbp.execution.numpy.selections import lower_selected, lower_summed_up, scattered_order
+from tensorbp.execution.numpy.tracing import NotTraceableError, traced
+from tensorbp.execution.numpy.view import View
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive

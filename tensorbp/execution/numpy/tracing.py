@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tensorbp.execution.builder import Builder
-from tensorbp.execution.instructions import Apply, Check, Copy, Operand, Reduce
-from tensorbp.execution.view import Shape, View
+from tensorbp.execution.numpy.builder import Builder
+from tensorbp.execution.numpy.instructions import Apply, Check, Copy, Operand, Reduce
+from tensorbp.execution.numpy.view import Shape, View
 from tensorbp.expression.layer import Primitive
 
 __all__ = ["NotTraceableError", "traced"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.view import View
 
 __all__ = ["as_matrix", "ones"]
 

@@ -16,13 +16,13 @@ from tensorbp.execution.functional.max_pooling import with_max_pooling
 from tensorbp.execution.functional.multiply_add import with_multiply_add
 from tensorbp.execution.functional.normalization import with_normalization
 from tensorbp.execution.functional.program import Replacement, functional_program, source_of
-from tensorbp.execution.torch_attention import TorchAttention
-from tensorbp.execution.torch_derivatives import TorchDerivatives
-from tensorbp.execution.torch_layers import TorchLayers
-from tensorbp.execution.torch_max_pooling import TorchMaxPooling
-from tensorbp.execution.torch_multiply_add import TorchMultiplyAdd
-from tensorbp.execution.torch_namespace import TorchNamespace
-from tensorbp.execution.torch_normalization import TorchNormalization
+from tensorbp.execution.torch.attention import TorchAttention
+from tensorbp.execution.torch.derivatives import TorchDerivatives
+from tensorbp.execution.torch.layers import TorchLayers
+from tensorbp.execution.torch.max_pooling import TorchMaxPooling
+from tensorbp.execution.torch.multiply_add import TorchMultiplyAdd
+from tensorbp.execution.torch.namespace import TorchNamespace
+from tensorbp.execution.torch.normalization import TorchNormalization
 from tensorbp.planning import Plan
 
 __all__ = ["TorchBackend", "TorchProgram"]

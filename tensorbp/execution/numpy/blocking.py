@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import lcm
 from typing import Any
 
-from tensorbp.execution.instructions import (
+from tensorbp.execution.numpy.instructions import (
     Apply,
     Choose,
     Copy,
@@ -23,8 +23,8 @@ from tensorbp.execution.instructions import (
     reads,
     writes,
 )
-from tensorbp.execution.lowering import Lowered
-from tensorbp.execution.view import View, collapsed, row_major
+from tensorbp.execution.numpy.lowering import Lowered
+from tensorbp.execution.numpy.view import View, collapsed, row_major
 
 __all__ = ["blocked"]
 

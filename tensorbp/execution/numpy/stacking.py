@@ -15,7 +15,7 @@ from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Any
 
-from tensorbp.execution.instructions import (
+from tensorbp.execution.numpy.instructions import (
     Apply,
     Instruction,
     Matmul,
@@ -25,9 +25,9 @@ from tensorbp.execution.instructions import (
     reads,
     writes,
 )
-from tensorbp.execution.lowering import Lowered
-from tensorbp.execution.repetition import constant_values
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.lowering import Lowered
+from tensorbp.execution.numpy.repetition import constant_values
+from tensorbp.execution.numpy.view import View
 
 __all__ = ["stacked"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.view import View
 
 __all__ = [
     "Apply",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorbp.execution.instructions import (
+from tensorbp.execution.numpy.instructions import (
     Apply,
     Choose,
     Copy,
@@ -18,8 +18,8 @@ from tensorbp.execution.instructions import (
     Reduce,
     Stored,
 )
-from tensorbp.execution.sums import as_matrix
-from tensorbp.execution.view import Shape, View
+from tensorbp.execution.numpy.sums import as_matrix
+from tensorbp.execution.numpy.view import Shape, View
 
 __all__ = ["Builder"]
 

@@ -9,7 +9,7 @@ from tensorbp.errors import CompileError
 from tensorbp.execution.backends import optional_library
 from tensorbp.execution.functional.inputs import check_dtype, from_numpy
 from tensorbp.execution.functional.program import functional_program, source_of
-from tensorbp.execution.jax_namespace import JaxNamespace
+from tensorbp.execution.jax.namespace import JaxNamespace
 from tensorbp.planning import Plan
 
 __all__ = ["JaxBackend", "JaxProgram"]

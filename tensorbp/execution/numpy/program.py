@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from tensorbp.errors import CompileError
-from tensorbp.execution.blocking import blocked
-from tensorbp.execution.lowering import Lowered
-from tensorbp.execution.memory import laid_out
-from tensorbp.execution.repetition import without_repetition
-from tensorbp.execution.source import written
-from tensorbp.execution.stacking import stacked
+from tensorbp.execution.numpy.blocking import blocked
+from tensorbp.execution.numpy.lowering import Lowered
+from tensorbp.execution.numpy.memory import laid_out
+from tensorbp.execution.numpy.repetition import without_repetition
+from tensorbp.execution.numpy.source import written
+from tensorbp.execution.numpy.stacking import stacked
 from tensorbp.planning import PlannedInput
 
 __all__ = ["DTYPES", "NumpyProgram", "as_input", "taking_at_once"]

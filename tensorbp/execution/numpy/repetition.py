@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from tensorbp.execution.instructions import (
+from tensorbp.execution.numpy.instructions import (
     Apply,
     Check,
     Choose,
@@ -25,8 +25,8 @@ from tensorbp.execution.instructions import (
     reads,
     writes,
 )
-from tensorbp.execution.lowering import Lowered
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.lowering import Lowered
+from tensorbp.execution.numpy.view import View
 
 __all__ = ["constant_values", "without_repetition"]
 

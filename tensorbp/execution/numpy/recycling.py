@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorbp.execution.view import Shape
+from tensorbp.execution.numpy.view import Shape
 
 __all__ = ["Recycled", "is_worth_recycling"]
 

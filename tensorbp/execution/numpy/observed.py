@@ -8,10 +8,10 @@ from itertools import accumulate
 from math import prod
 from typing import Any
 
-from tensorbp.execution.instructions import Instruction, Loop, Stored, reads, writes
-from tensorbp.execution.lowering import Lowered, lower
-from tensorbp.execution.numpy_program import NumpyProgram
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.instructions import Instruction, Loop, Stored, reads, writes
+from tensorbp.execution.numpy.lowering import Lowered, lower
+from tensorbp.execution.numpy.program import NumpyProgram
+from tensorbp.execution.numpy.view import View
 from tensorbp.planning import Plan
 
 __all__ = ["Observed", "moved_bytes", "reporting"]

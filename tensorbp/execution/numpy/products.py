@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import prod
 
 from tensorbp.algebra import Axis, letter
-from tensorbp.execution.builder import Builder
-from tensorbp.execution.instructions import Copy, EinsumCall, Loop, Matmul, Vecdot
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.builder import Builder
+from tensorbp.execution.numpy.instructions import Copy, EinsumCall, Loop, Matmul, Vecdot
+from tensorbp.execution.numpy.view import View
 from tensorbp.planning.memory.storage import LARGEST_COPY, SMALL_RESULT
 
 __all__ = ["Tensor", "multiplied"]

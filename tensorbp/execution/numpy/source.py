@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorbp.execution.instructions import (
+from tensorbp.execution.numpy.instructions import (
     Apply,
     Call,
     Check,
@@ -26,11 +26,11 @@ from tensorbp.execution.instructions import (
     reads,
     writes,
 )
-from tensorbp.execution.lowering import Lowered
-from tensorbp.execution.memory import Memory
-from tensorbp.execution.recycling import Recycled, is_worth_recycling
-from tensorbp.execution.sums import as_matrix, ones
-from tensorbp.execution.view import Shape, View, collapsed
+from tensorbp.execution.numpy.lowering import Lowered
+from tensorbp.execution.numpy.memory import Memory
+from tensorbp.execution.numpy.recycling import Recycled, is_worth_recycling
+from tensorbp.execution.numpy.sums import as_matrix, ones
+from tensorbp.execution.numpy.view import Shape, View, collapsed
 
 __all__ = ["Source", "written"]
 

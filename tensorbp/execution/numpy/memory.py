@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tensorbp.execution.instructions import (
+from tensorbp.execution.numpy.instructions import (
     Apply,
     Choose,
     Copy,
@@ -19,7 +19,7 @@ from tensorbp.execution.instructions import (
     reads,
     writes,
 )
-from tensorbp.execution.view import View
+from tensorbp.execution.numpy.view import View
 from tensorbp.planning.arena import Lifetime, place
 
 __all__ = ["Memory", "laid_out"]

@@ -1,0 +1,1 @@
+"""JAX: plans as functions of its arrays, compiled whole."""

@@ -1,0 +1,1 @@
+"""PyTorch: plans as functions of its tensors, and the routines that stand for several steps."""
