@@ -36,6 +36,8 @@ class GroupingConflict(ShapeError):  # noqa: N818 - a fact of the algebra, met a
 
 def extent(dimension: Dimension, sizes: Mapping[Axis, int] | Sequence[int]) -> int:
     """Return the size of a dimension: the product of the sizes of its axes."""
+    if len(dimension) == 1:
+        return sizes[dimension[0]]
     return prod([sizes[axis] for axis in dimension])
 
 
@@ -62,8 +64,7 @@ def written(dimensions: Sequence[Dimension]) -> str:
 
 def shape_of(dimensions: Sequence[Dimension], sizes: Mapping[Axis, int] | Sequence[int]) -> Shape:
     """Return the sizes of several dimensions."""
-    # most dimensions are one axis
-    return tuple([sizes[d[0]] if len(d) == 1 else extent(d, sizes) for d in dimensions])
+    return tuple([extent(dimension, sizes) for dimension in dimensions])
 
 
 def check_meeting(one: Shape, other: Shape) -> None:

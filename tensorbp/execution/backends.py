@@ -72,7 +72,7 @@ class NumpyBackend:
     @property
     def as_input(self) -> Callable[[str, Any, str, str], Any]:
         """What returns an argument as an array."""
-        from tensorbp.execution.numpy.program import as_input
+        from tensorbp.execution.numpy.inputs import as_input
 
         return as_input
 
@@ -82,8 +82,9 @@ class NumpyBackend:
         Raises:
             CompileError: numpy has no such type of numbers, or is too slow in it.
         """
+        from tensorbp.execution.numpy.inputs import DTYPES
         from tensorbp.execution.numpy.lowering import lower
-        from tensorbp.execution.numpy.program import DTYPES, NumpyProgram
+        from tensorbp.execution.numpy.program import NumpyProgram
 
         if plan.dtype not in DTYPES:
             raise CompileError(

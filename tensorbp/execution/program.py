@@ -169,7 +169,7 @@ class Program:
         """Return the plan lowered for the library that has arrays of these types."""
         lowered = self._on(decided(given, self._backend))
         if lowered.backend == NumpyBackend.name:
-            from tensorbp.execution.numpy.program import taking_at_once
+            from tensorbp.execution.numpy.inputs import taking_at_once
 
             at_once = taking_at_once(types, self.plan.inputs, self.dtype, lowered.take)
             lowered = lowered._replace(take=at_once)

@@ -31,7 +31,6 @@ __all__ = [
     "Einsum",
     "Keeps",
     "absorb_views",
-    "as_node",
     "constant",
     "contract",
     "einsum",
@@ -130,12 +129,7 @@ def contract(term: Term[Expression], keeps: Keeps = keeps_none) -> Expression:
         term: the tensor.
         keeps: which views are not absorbed.
     """
-    return as_node(absorb_views(term, keeps), keeps)
-
-
-def as_node(term: Term[Expression], keeps: Keeps) -> Expression:
-    """Return a tensor (a term without input side) whose views have been absorbed as a node."""
-    term = idempotent(term)
+    term = idempotent(absorb_views(term, keeps))
     if term.coefficient == 0:
         term = Term.of(0, (), term.output, (), term.sizes)
     pattern = term.pattern

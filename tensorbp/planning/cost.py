@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tensorbp.expression.arithmetic import Add
-from tensorbp.expression.einsum import Einsum
+from tensorbp.expression.einsum import Einsum, is_view
 from tensorbp.expression.layer import Primitive
 from tensorbp.expression.node import Expression
 from tensorbp.planning.network import pair_flops
@@ -38,7 +38,7 @@ class Cost:
 def is_free(node: Expression) -> bool:
     """Say whether a node is a view of its operand, or one number: nothing is stored."""
     operator = node.operator
-    if not (isinstance(operator, Einsum) and operator.pattern.is_view):
+    if not (isinstance(operator, Einsum) and is_view(node)):
         return False
     writes_delta = operator.pattern.has_delta
     return not writes_delta and (not node.operands or operator.coefficient == 1)

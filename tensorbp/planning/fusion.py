@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tensorbp.algebra import Factor, GroupingConflict, Term, Unifier
-from tensorbp.expression.einsum import Einsum, term_of
+from tensorbp.expression.einsum import Einsum, is_view, term_of
 from tensorbp.expression.graph import Graph
 from tensorbp.expression.node import Expression
 from tensorbp.planning.finders import Finder, best_path
@@ -209,8 +209,7 @@ def _best_path(
 
 def is_product(node: Expression) -> bool:
     """Say whether a node is an einsum that computes something."""
-    operator = node.operator
-    return isinstance(operator, Einsum) and not operator.pattern.is_view
+    return isinstance(node.operator, Einsum) and not is_view(node)
 
 
 class _Piece:

@@ -12,7 +12,7 @@ from math import prod
 
 from tensorbp.algebra import Axis, Factor, Number, Term
 from tensorbp.expression.arithmetic import scaled
-from tensorbp.expression.einsum import absorb_views, as_node, contract
+from tensorbp.expression.einsum import absorb_views, contract
 from tensorbp.expression.graph import topological_order
 from tensorbp.expression.node import Expression
 from tensorbp.expression.selection import determined_by
@@ -243,7 +243,7 @@ def _node(term: Term[Expression]) -> Expression:
         number = getattr(value.operator, "coefficient", 1)
         return bool(value.operands) and number != 1 and value.size < size
 
-    return as_node(_summed_apart(absorb_views(term, is_scaled_small)), is_scaled_small)
+    return contract(_summed_apart(absorb_views(term, is_scaled_small)), is_scaled_small)
 
 
 def _summed_apart(term: Term[Expression]) -> Term[Expression]:

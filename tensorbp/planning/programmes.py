@@ -55,7 +55,7 @@ def _narrow_halves(network: Network) -> list[int]:
     volume = cache(network.volume)
     best: list[tuple[int, int]] = [(0, 0)] * len(kept)
     halves = [0] * len(kept)
-    for members, parts in _splits(len(network.inputs)):
+    for members, parts in _halvings(len(network.inputs)):
         costs = {}
         for part in parts:
             one, other = kept[part], kept[members ^ part]
@@ -87,7 +87,7 @@ def _kept(
 
 
 @cache
-def _splits(count: int) -> Sequence[tuple[int, Sequence[int]]]:
+def _halvings(count: int) -> Sequence[tuple[int, Sequence[int]]]:
     """Return the subsets of two and more factors, each with the halves that hold its lowest."""
 
     def halves(members: int) -> list[int]:

@@ -47,6 +47,6 @@ def from_numpy(name: str, value: Any, dtype: str, kind: str) -> Any:
     Raises:
         CompileError: it holds no numbers, or more digits than the dtype keeps.
     """
-    from tensorbp.execution.numpy.program import as_input
+    from tensorbp.execution.numpy.inputs import as_input
 
     return as_input(name, value, "float64" if dtype in ("float16", "bfloat16") else dtype, kind)

@@ -7,7 +7,6 @@ there: each is a step of its own, with an index for each number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tensorbp.algebra import Shape
@@ -19,29 +18,12 @@ from tensorbp.layers.pooling.maximum import PlacesOfLargest
 from tensorbp.planning import Plan, Step
 from tensorbp.planning.selecting import Selected
 
-__all__ = ["MaxPooling", "Windows", "with_max_pooling"]
+__all__ = ["MaxPooling", "with_max_pooling"]
 
 Array = Any
 
 MOST_SPATIAL_AXES = 3
 """Libraries have pools over so many axes."""
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Windows along each axis of space: a number of each for each axis.
-
-    Attributes:
-        sizes: how many places a window has.
-        strides: from one window to the next.
-        dilations: from one place of a window to the next.
-        padding: how many places are added before the axis, and as many after it.
-    """
-
-    sizes: Sequence[int]
-    strides: Sequence[int]
-    dilations: Sequence[int]
-    padding: Sequence[int]
 
 
 class MaxPooling(Protocol):
@@ -50,10 +32,12 @@ class MaxPooling(Protocol):
     def fits(self, dtype: str) -> bool:
         """Say whether there are routines for a type of numbers."""
 
-    def largest(self, x: Array, windows: Windows) -> tuple[Array, Array]:
+    def largest(self, x: Array, windows: Sequence[Window]) -> tuple[Array, Array]:
         """Return the largest number of each window and its place, counted row by row.
 
-        It is the first if there are several.
+        Args:
+            x: the tensor.
+            windows: for each axis of space; as many places are added behind it as before.
         """
 
     def put_back(self, g: Array, places: Array, shape: Shape) -> Array:
@@ -79,7 +63,7 @@ def with_max_pooling(plan: Plan, calls: list[Call], routine: MaxPooling) -> list
     return [call for call in replaced if call is not None]
 
 
-def _windows(step: Step, shape: Shape) -> Windows | None:
+def _windows(step: Step, shape: Shape) -> list[Window] | None:
     """Return the windows of a pool that libraries have, or None if a step is none."""
     layer = step.operator
     if not isinstance(layer, PlacesOfLargest) or layer.channels_last or 0 in shape:
@@ -92,8 +76,7 @@ def _windows(step: Step, shape: Shape) -> Windows | None:
         alike = Window(rule.size, rule.stride, rule.dilation, rule.before, rule.before)
         if alike.count(length) != count or 2 * rule.before > rule.size:
             return None
-    columns = [(r.size, r.stride, r.dilation, r.before) for r in rules]
-    return Windows(*zip(*columns, strict=True))
+    return rules
 
 
 def _takes(step: Step, places: Step) -> bool:
@@ -123,7 +106,9 @@ def _is_at_places(step: Step, puts: bool) -> bool:
     return is_plain and each.dimensions == (*small, whole) and small[:2] == large[:2]
 
 
-def _pool(places: Step, taken: Sequence[Step], windows: Windows, routine: MaxPooling) -> Call:
+def _pool(
+    places: Step, taken: Sequence[Step], windows: Sequence[Window], routine: MaxPooling
+) -> Call:
     """Return the call that finds places, and takes what is there if a step does."""
 
     def largest(x: Array) -> Any:

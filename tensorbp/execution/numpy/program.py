@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tensorbp.errors import CompileError
 from tensorbp.execution.numpy.blocking import blocked
 from tensorbp.execution.numpy.lowering import Lowered
 from tensorbp.execution.numpy.memory import laid_out
 from tensorbp.execution.numpy.repetition import without_repetition
 from tensorbp.execution.numpy.source import written
 from tensorbp.execution.numpy.stacking import stacked
-from tensorbp.planning import PlannedInput
 
-__all__ = ["DTYPES", "NumpyProgram", "as_input", "taking_at_once"]
-
-DTYPES = ("float32", "float64", "complex128")
-"""The types of numbers that programs in numpy compute with."""
+__all__ = ["NumpyProgram"]
 
 SPARE = 2**16
 """So many bytes more than planned may be taken for fewer calls, which small programs consist of."""
 
+SOON = 32
+"""What comes again within so many instructions is kept where memory does not do for all of it."""
+
 CHANGES: list[Callable[[Lowered], Lowered]] = [
     without_repetition,
-    # where memory does not do for all that comes again, it may for what does so soon
-    partial(without_repetition, longest=32),
+    partial(without_repetition, longest=SOON),
     stacked,
     blocked,
 ]
 """What makes programs faster, as far as memory allows."""
-
-TYPES = {
-    (kind, name): np.dtype("int64" if kind == "integer" else name)
-    for kind in ("real", "integer")
-    for name in DTYPES
-}
-"""The type of numbers of an input, by its kind and the program's dtype."""
 
 
 class NumpyProgram:
@@ -103,74 +93,3 @@ def _aligned(size: int) -> Any:
     room = np.empty(size + 64, np.uint8)
     start = -room.ctypes.data % 64
     return room[start : start + size]
-
-
-def as_input(name: str, value: Any, dtype: str, kind: str) -> Any:
-    """Return an argument as a numpy array of the program's dtype, stored row after row.
-
-    Raises:
-        CompileError: the argument holds no numbers, or more digits than the dtype keeps.
-    """
-    known = TYPES[kind, dtype]
-    if type(value) is np.ndarray and value.dtype is known and value.flags.c_contiguous:
-        return value
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise CompileError(f"input '{name}' is no array: {error}") from None
-    if kind == "integer":
-        if array.dtype.kind not in "iu":
-            raise CompileError(
-                f"input '{name}' holds integers, found dtype {array.dtype}; convert it with "
-                ".astype(int)"
-            )
-        return _stored(array, known)
-    if array.dtype.kind not in "biufc":
-        raise CompileError(f"input '{name}' must hold numbers, found dtype {array.dtype}")
-    loses = array.dtype.kind in "fc" and not np.can_cast(array.dtype, dtype, "safe")
-    # a number of Python is a float64 without dimensions, and welcome in a float32 program
-    is_number = array.dtype.kind == "f" and not array.ndim
-    if loses and not is_number:
-        raise CompileError(
-            f"input '{name}' has dtype {array.dtype}, the program computes in {dtype}; compile "
-            f'it with dtype="{array.dtype}", or convert the array with .astype("{dtype}")'
-        )
-    return _stored(array, known)
-
-
-def taking_at_once(
-    types: Sequence[type],
-    inputs: Sequence[PlannedInput],
-    dtype: str,
-    otherwise: Callable[[Mapping[str, Any]], list[Any]],
-) -> Callable[[Mapping[str, Any]], list[Any]]:
-    """Return what takes arrays in that are as a program needs them, faster than `as_input` does.
-
-    Args:
-        types: the classes of the arguments.
-        inputs: the inputs.
-        dtype: the program's dtype.
-        otherwise: takes in arguments of which one is another, or none of the right name.
-    """
-    if set(types) != {np.ndarray}:
-        return otherwise
-    wanted = [(each.name, TYPES[each.kind, dtype], each.shape) for each in inputs]
-    names = {each.name for each in inputs}
-
-    def take(given: Mapping[str, Any]) -> list[Any]:
-        if len(given) != len(wanted) or not given.keys() >= names:
-            return otherwise(given)
-        values = []
-        for name, known, shape in wanted:
-            value = given[name]
-            if value.dtype is not known or value.shape != shape or not value.flags.c_contiguous:
-                return otherwise(given)
-            values.append(value)
-        return values
-
-    return take
-
-
-def _stored(array: Any, dtype: Any) -> Any:
-    """Return an array in a type, row after row."""
-    return np.asarray(array, dtype, order="C", copy=None)

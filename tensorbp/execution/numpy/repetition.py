@@ -30,6 +30,9 @@ from tensorbp.execution.numpy.view import View
 
 __all__ = ["constant_values", "without_repetition"]
 
+NONE = -1
+"""The value that a check makes."""
+
 
 def constant_values(values: Sequence[Stored], instructions: Sequence[Instruction]) -> set[int]:
     """Return the values that never change: they are given, or one instruction writes them whole."""
@@ -68,19 +71,16 @@ def without_repetition(lowered: Lowered, longest: int = sys.maxsize) -> Lowered:
     for position, instruction in enumerate(lowered.instructions):
         renewed = over(instruction, renamed) if instead else instruction
         made = [view.value for view in writes(renewed)]
-        key = None
-        if all(view.value in constant for view in (*reads(renewed), *writes(renewed))):
-            key = _key(renewed, lowered.values)
+        used = [view.value for view in reads(renewed)] + made
+        key = _key(renewed, lowered.values) if constant.issuperset(used) else None
+        former = known.get(key, NONE)
         is_result = any(lowered.values[value].kind == "result" for value in made)
-        if key is not None and key in known and not is_result:
-            former = known[key]
-            if position - last.get(former, position) <= longest:
-                instead |= dict.fromkeys(made, former)
-                for value in made:
-                    last[former] = max(last.get(former, 0), last.get(value, 0))
-                continue
+        if key in known and not is_result and position - last.get(former, position) <= longest:
+            instead |= dict.fromkeys(made, former)
+            last[former] = max(last.get(value, 0) for value in (former, *made))
+            continue
         if key is not None:
-            known[key] = made[0] if made else -1
+            known[key] = made[0] if made else NONE
         kept.append(renewed)
         origins.append(lowered.origins[position])
     if len(kept) == len(lowered.instructions):

@@ -49,16 +49,11 @@ class TorchLayers:
 
     def _cross_entropy(self, x: Array, labels: Array) -> Array:
         """Return the cross-entropy of softmax with one label for each row."""
-        self._check(SoftmaxCrossEntropy.name, labels, x.shape[-1])
+        check_labels(self._torch, SoftmaxCrossEntropy.name, labels, x.shape[-1])
         return self._torch.nn.functional.cross_entropy(x, labels, reduction="none")
 
     def _one_hot(self, layer: OneHot, dtype: Any, labels: Array) -> Array:
         """Return rows of zeros with a one at each label."""
-        self._check(layer.layer, labels, layer.classes)
+        check_labels(self._torch, layer.layer, labels, layer.classes)
         rows = labels.new_zeros((*labels.shape, layer.classes), dtype=dtype)
         return rows.scatter_(-1, labels[..., None], 1)
-
-    def _check(self, layer: str, labels: Array, classes: int) -> None:
-        """Raise `LayerError` unless all labels are from 0 to classes - 1."""
-        if not self._torch.equal(labels.clamp(0, classes - 1), labels):
-            check_labels(self._torch, layer, labels, classes)

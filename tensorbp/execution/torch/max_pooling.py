@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 from tensorbp.algebra import Shape
-from tensorbp.execution.functional.max_pooling import Windows
+from tensorbp.layers.convolution.spatial import Window
 
 __all__ = ["TorchMaxPooling"]
 
@@ -24,12 +25,16 @@ class TorchMaxPooling:
         """Say whether numbers are real, so that one is the largest."""
         return not dtype.startswith("complex")
 
-    def largest(self, x: Array, windows: Windows) -> tuple[Array, Array]:
+    def largest(self, x: Array, windows: Sequence[Window]) -> tuple[Array, Array]:
         """Return the largest number of each window and its place, counted row by row."""
         pool = self._pools[x.ndim - 3]
-        sizes, dilations = windows.sizes, windows.dilations
         values, places = pool(
-            *(x, sizes, windows.strides, windows.padding, dilations), return_indices=True
+            x,
+            [each.size for each in windows],
+            [each.stride for each in windows],
+            [each.before for each in windows],
+            [each.dilation for each in windows],
+            return_indices=True,
         )
         return values, places
 
