@@ -1,54 +1,62 @@
 """Cotangents times the derivative of a function, by the library's routine for the two together.
 
 In a plan the derivative is made first, 1 - y² for a hyperbolic tangent y, and a product follows:
-each step reads and writes whole arrays. Derivatives are compared as polynomials, in whatever order
-the search has put their steps.
+each step reads and writes whole arrays. What the derivative of a function is, its rule says.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from itertools import chain
-from math import pi
 from typing import Any, Protocol
 
 from tensorbp.execution.functional.call import Call, needed
 from tensorbp.execution.functional.einsums import Function, einsum_function
+from tensorbp.execution.functional.forms import Form, Forms, is_number_by_number
 from tensorbp.execution.functional.namespace import Namespace
-from tensorbp.execution.functional.polynomials import Polynomial, Polynomials, is_close
-from tensorbp.expression.activation import GELU_CUBIC, GELU_SATURATION, Approximation, Tanh
 from tensorbp.expression.einsum import Einsum
-from tensorbp.expression.elementwise import Exp, Heaviside, NormalCdf
-from tensorbp.expression.piecewise import HardTanh
+from tensorbp.expression.leaves import variable
+from tensorbp.expression.rule import Elementwise
 from tensorbp.planning import Plan, Step
+from tensorbp.planning import plan as make_plan
 
-__all__ = ["Derivatives", "with_derivatives"]
+__all__ = ["Derivatives", "Routine", "with_derivatives"]
 
 Array = Any
 
-_SATURATION = (-GELU_SATURATION, GELU_SATURATION)
+FARTHEST = 16
+"""Of so many values before a derivative it may be that of one."""
+
+
+@dataclass(frozen=True)
+class Routine:
+    """A routine for a cotangent times the derivative of a function.
+
+    Attributes:
+        call: returns the product, for a cotangent and a second array; the two broadcast.
+        reads_result: whether the second array is what the function made, rather than its operand.
+        is_long: whether it takes more time than a product.
+    """
+
+    call: Callable[[Array, Array], Array]
+    reads_result: bool = False
+    is_long: bool = False
 
 
 class Derivatives(Protocol):
-    """The routines of a library; g is a cotangent, and the two arrays broadcast."""
+    """The routines of a library.
+
+    Attributes:
+        routines: for each function that has one.
+    """
+
+    routines: Mapping[Elementwise, Routine]
 
     def fits(self, dtype: str) -> bool:
         """Say whether there are routines for a type of numbers."""
-
-    def tanh(self, g: Array, y: Array) -> Array:
-        """Return g (1 - y²)."""
-
-    def sigmoid(self, g: Array, y: Array) -> Array:
-        """Return g y (1 - y)."""
-
-    def relu(self, g: Array, y: Array) -> Array:
-        """Return g where y > 0, else 0."""
-
-    def gelu(self, g: Array, x: Array, approximate: Approximation) -> Array:
-        """Return g times the derivative of x Φ(x), or of the formula with tanh close to it."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +65,20 @@ class _Derivative:
 
     Attributes:
         says: of which function.
-        operand: the value in which it is taken, or that the function makes.
-        routine: what returns a cotangent times the derivative, for the cotangent and the operand.
-        is_long: whether it takes more time than a product.
+        operand: the value that the routine reads.
+        routine: the routine for it.
     """
 
     says: str
     operand: int
-    routine: Function
-    is_long: bool = False
+    routine: Routine
 
 
-def with_derivatives(plan: Plan, calls: list[Call], routines: Derivatives) -> list[Call]:
+def with_derivatives(plan: Plan, calls: list[Call], library: Derivatives) -> list[Call]:
     """Return the calls of a plan; products with derivatives have become calls of routines."""
-    if not routines.fits(plan.dtype):
+    if not library.fits(plan.dtype):
         return calls
-    search = _Search(plan, routines)
+    search = _Search(plan, library.routines)
     instead = {call.results[0]: call for call in search.calls()}
     replaced = [call if call.step is None else instead.get(call.results[0], call) for call in calls]
     return needed(replaced, plan.results)
@@ -81,86 +87,61 @@ def with_derivatives(plan: Plan, calls: list[Call], routines: Derivatives) -> li
 class _Search:
     """What looks for derivatives in a plan."""
 
-    def __init__(self, plan: Plan, routines: Derivatives) -> None:
-        self.plan, self.routines = plan, routines
+    def __init__(self, plan: Plan, routines: Mapping[Elementwise, Routine]) -> None:
+        self.plan = plan
         self.producers = {step.result: step for step in plan.steps}
         self.readers = Counter(chain(plan.results, *(step.operands for step in plan.steps)))
-        # what Φ is taken of may be a sum itself, and is one value beside Φ
-        arguments = [s.operands[0] for s in plan.steps if isinstance(s.operator, NormalCdf)]
-        self.polynomials = Polynomials(self.producers, arguments)
+        self.forms = Forms(self.producers)
+        self.known = {
+            _derivative_of(function, routine.reads_result): (function.name, routine)
+            for function, routine in routines.items()
+        }
 
     def calls(self) -> Iterator[Call]:
         """Yield the calls of routines, each in place of one step."""
         for step in self.plan.steps:
             own = self._derivative(step.result)
-            if own is not None and own.is_long:
+            if own is not None and own.routine.is_long:
                 yield _long_call(step.result, own)
             for at, number in enumerate(step.operands if _is_product(step) else ()):
                 found = self._derivative(number)
-                if found is not None and not (found.is_long and self.readers[number] > 1):
+                if found is not None and not (found.routine.is_long and self.readers[number] > 1):
                     yield _product_call(step, at, found, self.plan.dtype)
                     break
 
     def _derivative(self, number: int) -> _Derivative | None:
         """Return of what a value is the derivative; None if it is none that is known."""
-        polynomial = self.polynomials.of(number)
-        factors = {value for monomial in polynomial for value in monomial}
-        for y in factors if len(factors) == 1 else ():
-            if is_close(polynomial, {(): 1, (y, y): -1}):
-                return _Derivative("tanh", y, self.routines.tanh)
-            if is_close(polynomial, {(y,): 1, (y, y): -1}):
-                return _Derivative("sigmoid", y, self.routines.sigmoid)
-            step = self.producers.get(y)
-            if step and isinstance(step.operator, Heaviside) and is_close(polynomial, {(y,): 1}):
-                return _Derivative("relu", step.operands[0], self.routines.relu)
-        return self._of_gelu(polynomial, factors)
-
-    def _of_gelu(self, polynomial: Polynomial, factors: Collection[int]) -> _Derivative | None:
-        """Return the derivative of a Gaussian error linear unit, if a polynomial is one."""
-        steps = [self.producers[number] for number in sorted(factors) if number in self.producers]
-        approximate: Approximation
-        for step in steps:
-            if isinstance(step.operator, NormalCdf):
-                x, approximate = step.operands[0], "none"
-                expected = self._gelu_slope(step, steps)
-            elif isinstance(step.operator, HardTanh) and step.operator == HardTanh(*_SATURATION):
-                x, approximate = step.operands[0], "tanh"
-                expected = self._gelu_slope_by_tanh(step, steps)
-            else:
-                continue
-            if is_close(polynomial, expected):
-                routine = partial(self.routines.gelu, approximate=approximate)
-                return _Derivative("gelu", x, routine, is_long=True)
+        for operand in self._before(number):
+            form = self.forms.of(number, operand)
+            if form in self.known:
+                return _Derivative(self.known[form][0], operand, self.known[form][1])
         return None
 
-    def _gelu_slope(self, cdf: Step, steps: Sequence[Step]) -> Polynomial:
-        """Return Φ(x) + x φ(x), where φ(x) = exp(-x²/2)/√(2π) is among the steps."""
-        (x,) = cdf.operands
-        for step in steps:
-            exponent = self.polynomials.of(step.operands[0]) if step.operands else {}
-            if isinstance(step.operator, Exp) and is_close(exponent, {(x, x): -0.5}):
-                return _sorted({(cdf.result,): 1, (x, step.result): (2 * pi) ** -0.5})
-        return {}
-
-    def _gelu_slope_by_tanh(self, bounded: Step, steps: Sequence[Step]) -> Polynomial:
-        """Return ½(1 + t) + ½ x (1 - t²) u', where t = tanh(u) is among the steps.
-
-        u is √(2/π)(x + 0.044715 x³).
-        """
-        x, root = bounded.result, (2 / pi) ** 0.5
-        inner = {(x,): root, (x, x, x): root * GELU_CUBIC}
-        for step in steps:
-            if isinstance(step.operator, Tanh) and is_close(
-                self.polynomials.of(step.operands[0]), inner
-            ):
-                t, half, cubic = step.result, root / 2, 3 * root / 2 * GELU_CUBIC
-                slope = {(x,): half, (x, t, t): -half, (x,) * 3: cubic, (x, x, x, t, t): -cubic}
-                return _sorted({(): 0.5, (t,): 0.5, **slope})
-        return {}
+    def _before(self, number: int) -> list[int]:
+        """Return the values of which a value is made number by number, the nearest first."""
+        found = [number]
+        for each in found:
+            step = self.producers.get(each)
+            if step is not None and is_number_by_number(step):
+                found += [operand for operand in step.operands if operand not in found]
+            if len(found) > FARTHEST:
+                break
+        return found[1:]
 
 
-def _sorted(polynomial: Polynomial) -> Polynomial:
-    return {tuple(sorted(monomial)): number for monomial, number in polynomial.items()}
+@cache
+def _derivative_of(function: Elementwise, by_result: bool) -> Form:
+    """Return the derivative of a function in terms of its operand, or of what it makes."""
+    x = variable("x", 2)
+    y = function(x)
+    (derivative,) = function.derivatives(y, x)
+    assert derivative is not None, f"{function.name} has a derivative"
+    plan = make_plan([derivative, x, y])
+    made, operand, result = plan.results
+    forms = Forms({step.result: step for step in plan.steps})
+    form = forms.of(made, result if by_result else operand)
+    assert form is not None, f"the derivative of {function.name} is made number by number"
+    return form
 
 
 def _is_product(step: Step) -> bool:
@@ -171,7 +152,7 @@ def _is_product(step: Step) -> bool:
 
 def _product_call(step: Step, at: int, derivative: _Derivative, dtype: str) -> Call:
     """Return a product with a derivative as a call of its routine."""
-    operator, routine = step.operator, derivative.routine
+    operator, routine = step.operator, derivative.routine.call
     assert isinstance(operator, Einsum)
 
     def times(a: Array, b: Array) -> Array:
@@ -188,8 +169,9 @@ def _product_call(step: Step, at: int, derivative: _Derivative, dtype: str) -> C
 
 def _long_call(number: int, derivative: _Derivative) -> Call:
     """Return a derivative by itself."""
+    routine = derivative.routine.call
 
     def on(xp: Namespace) -> Function:
-        return lambda x: derivative.routine(xp.ones_like(x), x)
+        return lambda x: routine(xp.ones_like(x), x)
 
     return Call((number,), (derivative.operand,), f"derivative of {derivative.says}", on)

@@ -34,6 +34,12 @@ __all__ = [
 Array = Any
 Function = Callable[..., Array]
 
+THIN = 64
+"""Products with so few rows or columns, and more of the others, are thin."""
+
+LARGE = 1 << 16
+"""A matrix of so many numbers takes longer to be read than what thin products of it make."""
+
 
 def einsum_function(
     operator: Einsum,
@@ -168,7 +174,7 @@ def blocks(
 ) -> Function:
     """Return what arranges an array with a dimension for each block of its axes."""
     order = tuple([axes.index(axis) for block in wanted for axis in block])
-    shape = tuple([prod([sizes[axis] for axis in block]) for block in wanted])
+    shape = tuple([_size(block, sizes) for block in wanted])
     return lambda array: xp.transpose(array, order).reshape(shape)
 
 
@@ -251,6 +257,12 @@ def product_of(
         return _inner(left, right, batch, summed, sizes, xp)
     # what comes last in the result had better lie side by side
     is_swapped = bool(rows and columns) and order.index(columns[-1]) < order.index(rows[-1])
+    multiply = xp.matmul
+    if not batch and _is_thin(rows, columns, summed, sizes):
+        # few rows times a large matrix are several times as fast as the matrix times few columns
+        is_swapped = _size(columns, sizes) < _size(rows, sizes)
+        large = left if is_swapped else right
+        multiply = xp.matmul if large[-1] in summed else xp.thin_matmul
     if is_swapped:
         rows, columns = columns, rows
     as_left = _as_matrices(
@@ -262,7 +274,19 @@ def product_of(
     present = batch + rows + columns
     shape = tuple([sizes[axis] for axis in present])
     finish = _same if len(rows) == len(columns) == 1 else lambda array: array.reshape(shape)
-    return Product(as_left, as_right, xp.matmul, finish, present, is_swapped)
+    return Product(as_left, as_right, multiply, finish, present, is_swapped)
+
+
+def _is_thin(
+    rows: Sequence[Axis], columns: Sequence[Axis], summed: Sequence[Axis], sizes: Sequence[int]
+) -> bool:
+    """Say whether one of two matrices is large, and the other has few rows or columns."""
+    few, many = sorted((_size(rows, sizes), _size(columns, sizes)))
+    return few <= THIN and 4 * few <= many and many * _size(summed, sizes) >= LARGE
+
+
+def _size(axes: Sequence[Axis], sizes: Mapping[Axis, int] | Sequence[int]) -> int:
+    return prod([sizes[axis] for axis in axes])
 
 
 def spreading(axes: tuple[Axis, ...], order: Sequence[Axis], xp: Namespace) -> Function:
@@ -285,7 +309,7 @@ def _inner(
     """Return the sum of products over what is summed."""
     arrange = _ordering([right.index(axis) for axis in left], xp)
     if not batch:
-        size = (prod([sizes[axis] for axis in summed]),)
+        size = (_size(summed, sizes),)
 
         def as_row(array: Array) -> Array:
             return array.reshape(size)
@@ -307,8 +331,8 @@ def _as_matrices(
     """Return what arranges an array as a stack of matrices."""
     shape = (
         *[sizes[axis] for axis in batch],
-        prod([sizes[axis] for axis in rows]),
-        prod([sizes[axis] for axis in columns]),
+        _size(rows, sizes),
+        _size(columns, sizes),
     )
     arrange = _ordering([axes.index(axis) for axis in batch + rows + columns], xp)
     has_shape = len(rows) == len(columns) == 1

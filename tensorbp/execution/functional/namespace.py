@@ -24,6 +24,9 @@ class Namespace(Protocol):
     def __getattr__(self, name: str) -> Any:
         """Return a function by the name that numpy has for it."""
 
+    def thin_matmul(self, thin: Array, large: Array) -> Array:
+        """Return the product of a few rows and a large matrix that lies row after row."""
+
     def windows(self, x: Array, start: int, steps: Sequence[int], counts: Sequence[int]) -> Array:
         """Return x[..., start + Σ_k steps_k d_k] with an axis for each d_k.
 

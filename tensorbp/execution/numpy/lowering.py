@@ -25,24 +25,18 @@ from tensorbp.execution.numpy.instructions import (
     Operand,
     Stored,
 )
+from tensorbp.execution.numpy.layouts import Layouts
 from tensorbp.execution.numpy.products import Tensor, multiplied
-from tensorbp.execution.numpy.selections import lower_selected, lower_summed_up, scattered_order
+from tensorbp.execution.numpy.selections import lower_selected, lower_summed_up
 from tensorbp.execution.numpy.tracing import NotTraceableError, traced
 from tensorbp.execution.numpy.view import View
 from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.layer import Primitive
-from tensorbp.expression.rule import Elementwise
 from tensorbp.planning import Plan, Step
 from tensorbp.planning.selecting import Selected, SummedUp
 
 __all__ = ["Lowered", "lower"]
-
-FARTHEST_READER = 16
-"""How many steps ahead the order of a value's axes is looked for."""
-
-READERS_OF_PRODUCT = 4
-"""How many steps ahead that is looked for beyond a product of matrices."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +71,11 @@ class _Lowering:
         self.builder = Builder(plan.dtype)
         self.views: dict[int, Operand] = {}
         self.shapes = {each.value: each.shape for each in plan.inputs}
-        self.readers: dict[int, list[Step]] = {}
-        self.producers = {step.result: step for step in plan.steps}
-        for step in plan.steps:
-            self.shapes[step.result] = step.shape
-            for number in dict.fromkeys(step.operands):
-                self.readers.setdefault(number, []).append(step)
+        self.shapes |= {step.result: step.shape for step in plan.steps}
         self.wanted = plan.results
         self.results: dict[int, View] = {}
         self.origins: list[int] = []
-        self._orders: dict[int, tuple[int, ...] | None] = {}
+        self.layouts = Layouts(plan, self.views)
 
     def lowered(self) -> Lowered:
         for each in self.plan.inputs:
@@ -150,12 +139,12 @@ class _Lowering:
             self.builder.stored(self.views[number], self.shapes[number]) for number in step.operands
         ]
         if isinstance(operator, Selected | SummedUp):
-            order = self._order(step.result)
+            order = self.layouts.of(step.result)
             if isinstance(operator, Selected):
                 return lower_selected(self.builder, operator, operands, order)
             return lower_summed_up(self.builder, operator, operands, order)
         assert isinstance(operator, Primitive)
-        order = self._order(step.result)
+        order = self.layouts.of(step.result)
         is_integer = getattr(operator, "kind", "real") == "integer"
         dtype = np.dtype(np.int64) if is_integer else self.builder.dtype
         before = len(self.builder.instructions)
@@ -177,7 +166,7 @@ class _Lowering:
         ]
         # what is added as it is comes first: nothing need be multiplied for it
         pairs.sort(key=lambda pair: pair[0] != 1)
-        shape, order = step.shape, self._order(step.result)
+        shape, order = step.shape, self.layouts.of(step.result)
         number, total = pairs[0]
         if number != 1:
             total = self._scaled(number, total, shape, None)
@@ -264,128 +253,12 @@ class _Lowering:
         groups = [range(a, b) for a, b in pairwise(ends)]
         return self.builder.merged(view, groups)
 
-    # ----- the order of axes in memory -----
-
     def _axes_wanted(self, number: int, operator: Einsum) -> list[Axis]:
         """Return the axes of a node's result in the order in which they had best be stored."""
-        order = self._order(number)
+        order = self.layouts.of(number)
         if order is None:
             return []
         return list(dict.fromkeys([a for k in order for a in operator.output[k]]))
-
-    def _order(self, number: int) -> tuple[int, ...] | None:
-        """Return the dimensions of a value as they had best be stored, or None where all is one."""
-        if number not in self._orders:
-            self._orders[number] = self._looked_for(number, FARTHEST_READER)
-        return self._orders[number]
-
-    def _looked_for(self, number: int, farthest: int) -> tuple[int, ...] | None:
-        rank = len(self.shapes[number])
-        if number in self.wanted:
-            return tuple(range(rank))
-        if not farthest or rank < 2:
-            return None
-        for step in self.readers.get(number, ()):
-            order = self._order_of_reader(number, step, farthest)
-            if order is not None:
-                return order
-        for step in self.readers.get(number, ()):
-            order = self._order_in_product(number, step)
-            if order is not None:
-                return order
-        return None
-
-    def _order_in_product(self, number: int, step: Step) -> tuple[int, ...] | None:
-        """Return the order in which a value is a stack of matrices for a product that reads it."""
-        operator = step.operator
-        if not isinstance(operator, Einsum) or len(operator.factors) < 2 or not operator.summed:
-            return None
-        at = step.operands.index(number)
-        mine, theirs = operator.factors[at], operator.factors[1 - at]
-        if any(len(dimension) != 1 for dimension in mine):
-            return None
-        other = self.views.get(step.operands[1 - at])
-        if isinstance(other, View):
-            theirs = tuple([theirs[k] for k in other.order])
-        axes = [dimension[0] for dimension in mine]
-        shared = [axis for dimension in theirs for axis in dimension if axis in axes]
-        batch = [axis for axis in axes if axis in shared and axis not in operator.summed]
-        summed = [axis for axis in dict.fromkeys(shared) if axis in operator.summed]
-        own = [axis for axis in axes if axis not in shared]
-        # as one side of the matrices of the result they come in the order in which that is stored
-        order = self._looked_for(step.result, READERS_OF_PRODUCT)
-        stored = [axis for k in order or () for axis in operator.output[k]]
-        own = [axis for axis in stored if axis in own] or own
-        matrix = own + summed if axes[-1:] == summed[-1:] else summed + own
-        return _in_order_of(mine, batch + matrix)
-
-    def _order_of_reader(self, number: int, step: Step, farthest: int) -> tuple[int, ...] | None:
-        """Return the order in which a step that works element by element reads a value."""
-        operator = step.operator
-        if isinstance(operator, Selected | SummedUp):
-            return scattered_order(operator, step.operands.index(number))
-        dimensions, output = _elementwise_dimensions(step)
-        if dimensions is None:
-            return None
-        mine = dimensions[step.operands.index(number)]
-        for other, theirs in zip(step.operands, dimensions, strict=True):
-            if other != number and _axes(theirs) == _axes(mine):
-                order = self._expected(other, farthest - 1)
-                if order is not None:
-                    return _in_order_of(mine, [axis for k in order for axis in theirs[k]])
-        order = self._looked_for(step.result, farthest - 1)
-        if order is None:
-            return None
-        axes = [axis for k in order for axis in output[k]]
-        return _in_order_of(mine, axes) if _axes(mine) <= set(axes) else None
-
-    def _expected(self, number: int, farthest: int) -> tuple[int, ...] | None:
-        """Return the order in which a value is stored, or will be for the sake of its operands."""
-        if number in self.views:
-            view = self.views[number]
-            return view.order if isinstance(view, View) and not _repeats(view) else None
-        step = self.producers[number]
-        dimensions, output = _elementwise_dimensions(step)
-        if dimensions is None or not farthest:
-            return None
-        for operand, theirs in zip(step.operands, dimensions, strict=True):
-            if _axes(theirs) == _axes(output):
-                order = self._expected(operand, farthest - 1)
-                if order is not None:
-                    return _in_order_of(output, [axis for k in order for axis in theirs[k]])
-        return None
-
-
-def _elementwise_dimensions(
-    step: Step,
-) -> tuple[Sequence[tuple[Dimension, ...]] | None, tuple[Dimension, ...]]:
-    """Return the dimensions of operands and result of a step that works element by element."""
-    operator = step.operator
-    if isinstance(operator, Einsum):
-        is_elementwise = not operator.summed
-        return (operator.factors if is_elementwise else None), operator.output
-    output = tuple([(axis,) for axis in range(len(step.shape))])
-    if isinstance(operator, Add | Elementwise):
-        return [output] * len(step.operands), output
-    return None, output
-
-
-def _axes(dimensions: Sequence[Dimension]) -> set[Axis]:
-    return {axis for dimension in dimensions for axis in dimension}
-
-
-def _in_order_of(dimensions: Sequence[Dimension], axes: Sequence[Axis]) -> tuple[int, ...]:
-    """Return the positions of dimensions in the order in which their axes come."""
-    place = {axis: k for k, axis in enumerate(dict.fromkeys(axes))}
-    return tuple(
-        sorted(
-            range(len(dimensions)), key=lambda k: min([place[a] for a in dimensions[k]], default=0)
-        )
-    )
-
-
-def _repeats(view: View) -> bool:
-    return any(not s and size != 1 for size, s in zip(view.shape, view.strides, strict=True))
 
 
 def _as_float(number: Number) -> float | int:

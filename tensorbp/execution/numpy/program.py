@@ -14,6 +14,8 @@ from tensorbp.execution.numpy.memory import laid_out
 from tensorbp.execution.numpy.repetition import without_repetition
 from tensorbp.execution.numpy.source import written
 from tensorbp.execution.numpy.stacking import stacked
+from tensorbp.execution.numpy.symmetry import with_symmetry
+from tensorbp.execution.numpy.thin import in_strips
 
 __all__ = ["NumpyProgram"]
 
@@ -27,6 +29,8 @@ CHANGES: list[Callable[[Lowered], Lowered]] = [
     without_repetition,
     partial(without_repetition, longest=SOON),
     stacked,
+    with_symmetry,
+    in_strips,
     blocked,
 ]
 """What makes programs faster, as far as memory allows."""

@@ -108,7 +108,7 @@ def _replacements(torch: Any) -> Sequence[Replacement]:
     return (
         partial(with_attention, routine=TorchAttention(torch)),
         partial(with_normalization, routine=TorchNormalization(torch)),
-        partial(with_derivatives, routines=TorchDerivatives(torch)),
+        partial(with_derivatives, library=TorchDerivatives(torch)),
         partial(with_max_pooling, routine=TorchMaxPooling(torch)),
         partial(with_layers, layers=TorchLayers(torch)),
         partial(with_multiply_add, routines=TorchMultiplyAdd(torch)),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from tensorbp.expression.activation import Approximation
+from tensorbp.execution.functional.derivatives import Routine
+from tensorbp.expression.activation import Gelu, Mish, Relu, Sigmoid, Silu, Tanh
+from tensorbp.expression.rule import Elementwise
 
 __all__ = ["TorchDerivatives"]
 
@@ -12,33 +16,37 @@ Array = Any
 
 
 class TorchDerivatives:
-    """The routines of torch."""
+    """The routines of torch.
+
+    Attributes:
+        routines: for each function that has one.
+    """
 
     def __init__(self, torch: Any) -> None:
         aten = torch.ops.aten
-        self._tanh, self._sigmoid = aten.tanh_backward.default, aten.sigmoid_backward.default
-        self._relu, self._gelu = aten.threshold_backward.default, aten.gelu_backward.default
+        threshold, gelu = aten.threshold_backward.default, aten.gelu_backward.default
+        self.routines: Mapping[Elementwise, Routine] = {
+            Tanh(): Routine(aten.tanh_backward.default, reads_result=True),
+            Sigmoid(): Routine(aten.sigmoid_backward.default, reads_result=True),
+            Relu(): Routine(lambda g, y: threshold(g, y, 0), reads_result=True),
+            Silu(): _long(aten.silu_backward.default),
+            Mish(): _long(aten.mish_backward.default),
+            Gelu(): _long(gelu),
+            Gelu("tanh"): _long(partial(gelu, approximate="tanh")),
+        }
 
     def fits(self, dtype: str) -> bool:
         """Say whether numbers are real: of complex ones torch conjugates derivatives."""
         return not dtype.startswith("complex")
 
-    def tanh(self, g: Array, y: Array) -> Array:
-        """Return g (1 - y²)."""
-        return self._tanh(g, y)
 
-    def sigmoid(self, g: Array, y: Array) -> Array:
-        """Return g y (1 - y)."""
-        return self._sigmoid(g, y)
+def _long(routine: Callable[[Array, Array], Array]) -> Routine:
+    """Return a routine that neither broadcasts nor reads what is repeated as one that does."""
 
-    def relu(self, g: Array, y: Array) -> Array:
-        """Return g where y > 0, else 0."""
-        return self._relu(g, y, 0)
-
-    def gelu(self, g: Array, x: Array, approximate: Approximation) -> Array:
-        """Return g times the derivative of x Φ(x), or of the formula with tanh close to it."""
+    def call(g: Array, x: Array) -> Array:
         x = x.contiguous()
-        # the routine neither broadcasts nor reads what is repeated
         if g.shape == x.shape:
-            return self._gelu(g.contiguous(), x, approximate=approximate)
-        return g * self._gelu(x.new_ones(x.shape), x, approximate=approximate)
+            return routine(g.contiguous(), x)
+        return g * routine(x.new_ones(x.shape), x)
+
+    return Routine(call, is_long=True)

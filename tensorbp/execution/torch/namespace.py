@@ -126,6 +126,10 @@ class TorchNamespace:
 
     # ----- what numpy has no function for -----
 
+    def thin_matmul(self, thin: Array, large: Array) -> Array:
+        """Return the product of a few rows and a large matrix."""
+        return self._torch.matmul(thin, large)
+
     def windows(self, x: Array, start: int, steps: Sequence[int], counts: Sequence[int]) -> Array:
         """Return x[..., start + Σ_k steps_k d_k], a view."""
         x = x[..., start:]

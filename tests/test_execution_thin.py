@@ -1,0 +1,120 @@
+"""Thin products: strip by strip they are the same, and few rows lie one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tensorbp as tb
+from tensorbp.execution.numpy import products, thin
+from tensorbp.execution.numpy.instructions import Copy, Loop, Matmul, writes
+from tensorbp.execution.numpy.lowering import Lowered, lower
+from tensorbp.execution.numpy.program import NumpyProgram
+from tensorbp.execution.numpy.thin import in_strips
+
+FEW, MANY, TERMS = 3, 17, 5
+SIZES = {"t": FEW, "n": MANY, "k": TERMS, "b": 2}
+
+EQUATIONS = [f"{x},{w}->{y}" for x in ("tk", "kt") for w in ("kn", "nk") for y in ("tn", "nt")]
+"""A few rows t times a large matrix with n columns, in every order."""
+
+
+@pytest.fixture
+def of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small products count as large, in a process whose BLAS copies matrices."""
+    monkeypatch.setattr(thin, "LARGEST_SMALL", 4 * FEW * TERMS)
+    monkeypatch.setattr(thin, "MULTIPLE", 2)
+    monkeypatch.setattr(thin, "NARROWEST", 2)
+    monkeypatch.setattr(thin, "threadpool_info", blas_of("SkylakeX", 1))
+    monkeypatch.setattr(products, "LARGE_OPERAND", MANY * TERMS)
+
+
+def blas_of(architecture: str, threads: int) -> Any:
+    """Return what tells of BLAS."""
+    found = {"internal_api": "openblas", "architecture": architecture, "num_threads": threads}
+    return lambda: [found]
+
+
+def lowered_product(equation: str, sizes: dict[str, int]) -> Lowered:
+    operands = equation.split("->")[0].split(",")
+    x, w = (tb.variable(axes, *[sizes[axis] for axis in axes]) for axes in operands)
+    return lower(tb.plan([tb.einsum(equation, x, w), x, w]))
+
+
+def assert_same_numbers(lowered: Lowered, equation: str) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in lowered.input_shapes.values()]
+    marks = range(len(lowered.instructions))
+    found, x, w = NumpyProgram(lowered, marks)([lambda: None, *arrays])
+    np.testing.assert_allclose(found, np.einsum(equation, x, w), rtol=1e-12, atol=1e-12)
+
+
+@given(
+    equation=st.sampled_from([*EQUATIONS, "btk,kn->btn", "btk,bkn->btn"]),
+    few=st.integers(1, 5),
+    many=st.integers(1, 40),
+    terms=st.integers(1, 7),
+)
+@pytest.mark.usefixtures("of_any_size")
+def test_strips_are_the_product(equation: str, few: int, many: int, terms: int) -> None:
+    lowered = lowered_product(equation, {"t": few, "n": many, "k": terms, "b": 2})
+    assert_same_numbers(in_strips(lowered), equation)
+
+
+@pytest.mark.usefixtures("of_any_size")
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_a_thin_product_is_made_in_strips_that_write_all_of_it(equation: str) -> None:
+    whole = lowered_product(equation, SIZES)
+    cut = in_strips(whole)
+    (loop,) = [each for each in cut.instructions if isinstance(each, Loop)]
+    (rest,) = [each for each in cut.instructions if isinstance(each, Matmul)]
+    (strip,) = loop.body
+    sizes = [view.size for view in (*writes(strip), *writes(rest))]
+    assert loop.count * sizes[0] + sizes[1] == FEW * MANY
+    assert_same_numbers(cut, equation)
+
+
+@pytest.mark.usefixtures("of_any_size")
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_few_rows_are_written_one_after_the_other(equation: str) -> None:
+    lowered = lowered_product(equation, SIZES)
+    (product,) = [each for each in lowered.instructions if isinstance(each, Matmul)]
+    rows = sorted(zip(product.result.strides, product.result.shape, strict=True))
+    assert rows == [(1, MANY), (MANY, FEW)]
+    copies = [each for each in lowered.instructions if isinstance(each, Copy)]
+    assert len(copies) == 2 + equation.endswith("nt")
+
+
+@pytest.mark.usefixtures("of_any_size")
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("threadpool_info", blas_of("Haswell", 1)),
+        ("threadpool_info", blas_of("SkylakeX", 2)),
+        ("LARGEST_SMALL", FEW * TERMS * MANY),
+        ("THIN_MATRIX", FEW),
+    ],
+)
+def test_elsewhere_a_product_is_made_whole(
+    name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowered = lowered_product("tk,kn->tn", SIZES)
+    assert in_strips(lowered) is not lowered
+    monkeypatch.setattr(thin, name, value)
+    assert in_strips(lowered) is lowered
+
+
+@pytest.mark.usefixtures("of_any_size")
+def test_across_the_rows_of_a_matrix_strips_are_wide_and_it_is_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    along, across = (lowered_product(f"tk,{w}->tn", SIZES) for w in ("nk", "kn"))
+    for name, value in (("NARROWEST", 6), ("LARGEST_ACROSS", 8 * MANY * TERMS - 1)):
+        with monkeypatch.context() as patched:
+            patched.setattr(thin, name, value)
+            assert in_strips(across) is across
+            assert in_strips(along) is not along
