@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import tensorbp as tb
 from tensorbp.errors import CompileError, LayerError
 from tensorbp.execution import StructuredMap
+from tensorbp.execution.functional import einsums
 from tensorbp.expression.derivative import jacobian
 from tensorbp.registry import build_registry
 from tensorbp.testing.case import Case
@@ -423,6 +424,24 @@ def test_a_program_of_jax_is_a_function_of_jax() -> None:
     rows, weights = jax.numpy.arange(12.0).reshape(4, 3) / 12, jax.numpy.ones((3, 2))
     mapped = jax.jit(jax.vmap(lambda row: program(x=row, W=weights)[0]))(rows)
     assert_close(mapped, np.tanh(np.asarray(rows) @ np.ones((3, 2))))
+
+
+def test_a_program_of_jax_with_thin_products_may_be_mapped_and_differentiated(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr(einsums, "LARGE", 1)
+    x, W = tb.variable("x", 2, 3), tb.variable("W", 3, 11)
+    program = tb.compile(tb.sum(tb.sin(x @ W)))
+    rng = np.random.default_rng(0)
+    stack, weights = (jax.numpy.asarray(rng.normal(size=n)) for n in ((5, 2, 3), (3, 11)))
+
+    def value(rows: Any) -> Any:
+        return program(x=rows, W=weights)[0]
+
+    assert "optimization_barrier" in str(jax.make_jaxpr(value)(stack[0]))
+    gradients = jax.vmap(jax.grad(value))(stack)
+    expected = np.cos(np.asarray(stack) @ np.asarray(weights)) @ np.asarray(weights).T
+    assert_close(gradients, expected)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

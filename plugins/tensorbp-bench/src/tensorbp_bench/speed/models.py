@@ -165,6 +165,11 @@ def _factorisation_error(f: Any, p: Mapping[str, Any], x: Any, sizes: Sizes) -> 
     return x - p["U"] @ p["Vt"]
 
 
+def _neuron(f: Any, p: Mapping[str, Any], x: Any, sizes: Sizes) -> Any:
+    del sizes
+    return f.tanh(x @ p["W"])
+
+
 MODELS: dict[str, Model] = {
     "multilayer": Model(
         lambda sizes: (sizes["batch"], sizes["widths"][0]),
@@ -186,6 +191,12 @@ MODELS: dict[str, Model] = {
         lambda sizes: (sizes["rows"], sizes["columns"]),
         _factorisation_parameters,
         _factorisation_error,
+        has_labels=False,
+    ),
+    "neuron": Model(
+        lambda sizes: (sizes["batch"], sizes["inputs"]),
+        lambda sizes: {"W": (sizes["inputs"], 1)},
+        _neuron,
         has_labels=False,
     ),
 }

@@ -21,7 +21,7 @@ def prepare(task: Task, arrays: Arrays) -> Computation:
         Unsupported: nobody has written it by hand.
     """
     if task.question == "hessian":
-        return partial(_hessian_of_factorisation, arrays)
+        return partial(_HESSIANS[task.model], arrays)
     if task.model != "multilayer":
         raise Unsupported("not written by hand")
     count = len(task.sizes["widths"]) - 1
@@ -37,6 +37,21 @@ def _hessian_of_factorisation(arrays: Arrays) -> list[Any]:
     diagonal = np.arange(rows)
     dense[diagonal, :, diagonal] = block
     return [dense]
+
+
+def _hessian_of_neuron(arrays: Arrays) -> list[Any]:
+    """Return Xᵀ D X, D being the second derivatives of tanh² by what it is taken of."""
+    x = arrays["x"]
+    squares = np.tanh(x @ arrays["W"]) ** 2
+    slopes = 1 - squares
+    dense = x.T @ ((2 * slopes * (slopes - 2 * squares)) * x)
+    return [dense.reshape(len(dense), 1, len(dense), 1)]
+
+
+_HESSIANS: dict[str, Callable[[Arrays], list[Any]]] = {
+    "factorisation": _hessian_of_factorisation,
+    "neuron": _hessian_of_neuron,
+}
 
 
 class _Multilayer:

@@ -169,6 +169,14 @@ _ALL = [
         {"rows": 300, "columns": 300, "rank": 5},
         {"rows": 4, "columns": 6, "rank": 2},
     ),
+    Task(
+        "neuron",
+        "dense Hessian of a tanh neuron, 500 inputs, batch 1000",
+        "neuron",
+        "hessian",
+        {"inputs": 500, "batch": 1000},
+        {"inputs": 5, "batch": 7},
+    ),
     _multilayer("gram", "Gram matrix of per-sample gradients", "gram", CLASSIFIER, 64),
     _multilayer(
         "second-moment", "second moment of per-sample gradients", "second moment", CLASSIFIER, 64
