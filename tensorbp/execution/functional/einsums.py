@@ -280,9 +280,13 @@ def product_of(
 def _is_thin(
     rows: Sequence[Axis], columns: Sequence[Axis], summed: Sequence[Axis], sizes: Sequence[int]
 ) -> bool:
-    """Say whether one of two matrices is large, and the other has few rows or columns."""
+    """Say whether one of two matrices is large, and the other has few rows or columns.
+
+    So much is summed that it takes no time worth mentioning to transpose the result.
+    """
     few, many = sorted((_size(rows, sizes), _size(columns, sizes)))
-    return few <= THIN and 4 * few <= many and many * _size(summed, sizes) >= LARGE
+    terms = _size(summed, sizes)
+    return few <= THIN <= terms and 4 * few <= many and many * terms >= LARGE
 
 
 def _size(axes: Sequence[Axis], sizes: Mapping[Axis, int] | Sequence[int]) -> int:

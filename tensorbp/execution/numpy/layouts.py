@@ -6,7 +6,7 @@ is stored as matrices. So each value is stored as those read it that come soones
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 
 from tensorbp.algebra import Axis, Dimension
@@ -86,7 +86,7 @@ class Layouts:
         one, other = map(_axes, operator.factors)
         for mine, theirs in ((one, other), (other, one)):
             batch, own = (mine & theirs) - operator.summed, mine - theirs
-            if is_thin_product(_size(own, operator), _size(theirs - batch, operator)):
+            if _is_thin(own, theirs - batch, operator):
                 axes = [axis for dimension in operator.output for axis in dimension]
                 axes.sort(key=lambda axis: (axis not in batch, axis not in own))
                 return _in_order_of(operator.output, axes)
@@ -113,7 +113,7 @@ class Layouts:
         order = self._looked_for(step.result, READERS_OF_PRODUCT)
         stored = [axis for k in order or () for axis in operator.output[k]]
         own = [axis for axis in stored if axis in own] or own
-        is_thin = is_thin_product(_size(own, operator), _size(_axes(theirs) - set(batch), operator))
+        is_thin = _is_thin(own, _axes(theirs) - set(batch), operator)
         matrix = own + summed if is_thin or axes[-1:] == summed[-1:] else summed + own
         return _in_order_of(mine, batch + matrix)
 
@@ -172,8 +172,10 @@ def _axes(dimensions: Sequence[Dimension]) -> set[Axis]:
     return {axis for dimension in dimensions for axis in dimension}
 
 
-def _size(axes: Iterable[Axis], operator: Einsum) -> int:
-    return prod([operator.sizes[axis] for axis in axes])
+def _is_thin(own: Iterable[Axis], matrix: Collection[Axis], operator: Einsum) -> bool:
+    """Say whether a product is one of a few rows, along axes of their own, and a large matrix."""
+    few, size = (prod([operator.sizes[axis] for axis in each]) for each in (own, matrix))
+    return len(matrix) == 2 and is_thin_product(few, size)
 
 
 def _in_order_of(dimensions: Sequence[Dimension], axes: Sequence[Axis]) -> tuple[int, ...]:
