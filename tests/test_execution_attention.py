@@ -44,8 +44,15 @@ def drawn(draw: Any) -> tuple[tb.Expression, list[tb.Expression], dict[str, Any]
     mask = tb.variable("mask", queries, keys) if masked else None
     if masked:
         arrays["mask"] = (random.random((queries, keys)) < 0.6).astype(float)
+    bias = None
+    if draw(st.booleans()):
+        shape = draw(st.sampled_from([(queries, keys), (*batch, queries, keys), (1, keys)]))
+        bias = tb.variable("bias", *shape)
+        arrays["bias"] = random.normal(size=shape)
     scale = draw(st.sampled_from([None, 0.3, 1]))
-    y = tb.scaled_dot_product_attention(**_named(variables), mask=mask, causal=causal, scale=scale)
+    y = tb.scaled_dot_product_attention(
+        **_named(variables), mask=mask, bias=bias, causal=causal, scale=scale
+    )
     return y, list(variables.values()), arrays
 
 
@@ -64,10 +71,11 @@ def test_attention_and_its_gradients_have_the_numbers_of_the_steps(
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_layer_is_two_calls_and_no_softmax(causal: bool) -> None:
-    layer = MultiHeadAttention(4, 2, causal=causal)
-    shapes = layer.parameters((2, 7, 12))
-    x = tb.variable("x", 2, 7, 12)
+@pytest.mark.parametrize("positions", ["none", "alibi"])
+def test_a_layer_is_two_calls_and_no_softmax(positions: Any, causal: bool) -> None:
+    layer = MultiHeadAttention(4, 2, causal=causal, positions=positions)
+    shapes = layer.parameters((2, 7, 16))
+    x = tb.variable("x", 2, 7, 16)
     weights = {name: tb.variable(name, *each.shape) for name, each in shapes.items()}
     y = layer(x, **weights)
     wanted = [y, *tb.gradient(tb.sum(tb.sin(y)), [x, *weights.values()])]
@@ -76,6 +84,19 @@ def test_a_layer_is_two_calls_and_no_softmax(causal: bool) -> None:
     assert "softmax" not in source
     random = np.random.default_rng(0)
     named = {"x": x, **weights}
+    arrays = {name: random.normal(size=each.shape) for name, each in named.items()}
+    assert_same_numbers(wanted, arrays, "float64")
+
+
+def test_a_bias_with_a_gradient_leaves_the_steps_as_they_are() -> None:
+    q, k, v = tb.variable("q", 3, 4), tb.variable("k", 5, 4), tb.variable("v", 5, 2)
+    bias = tb.variable("bias", 3, 5)
+    y = tb.scaled_dot_product_attention(q, k, v, bias=bias)
+    wanted = [y, *tb.gradient(tb.sum(tb.sin(y)), [q, k, v, bias])]
+    assert "attention" not in tb.compile(wanted, backend="torch").source
+    assert tb.compile(wanted[:4], backend="torch").source.count("attention\n") == 2
+    random = np.random.default_rng(0)
+    named = {"q": q, "k": k, "v": v, "bias": bias}
     arrays = {name: random.normal(size=each.shape) for name, each in named.items()}
     assert_same_numbers(wanted, arrays, "float64")
 

@@ -7,12 +7,20 @@ gradients are one call. Source: Dao et al. 2022, FlashAttention.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, Protocol
 
 from tensorbp.algebra import Axis, Number
 from tensorbp.execution.functional.attention_steps import AttentionSteps, Tensor, attention_steps
 from tensorbp.execution.functional.call import Call, needed
-from tensorbp.execution.functional.einsums import Function, as_number, blocks, finishing, opening
+from tensorbp.execution.functional.einsums import (
+    Function,
+    as_number,
+    blocks,
+    chained,
+    finishing,
+    opening,
+)
 from tensorbp.execution.functional.namespace import Namespace
 from tensorbp.layers.attention.masks import CausalMask
 from tensorbp.planning import Plan
@@ -28,13 +36,14 @@ class Attention(Protocol):
     def attention(
         self, q: Array, k: Array, v: Array, mask: Array | None, is_causal: bool, scale: float
     ) -> Array:
-        """Return softmax(scale · Q Kᵀ) V over the keys that are open to a query.
+        """Return softmax(scale · Q Kᵀ + B) V over the keys that are open to a query.
 
         Args:
             q: the queries.
             k: the keys.
             v: the values, a row for each key.
-            mask: true where a key is open to a query; a query to which none is gets zeros.
+            mask: true where a key is open to a query; a query to which none is gets zeros. Or B,
+                minus infinity where a key is not open.
             is_causal: whether instead those are open that are not later than the query.
             scale: what the scores are multiplied with.
         """
@@ -70,10 +79,15 @@ class _Calls:
         masks = steps.softmax.operands[1:]
         queries = steps.queries
         # the mask that says so is not needed where the routine knows it
-        self.is_causal = steps.p.dimensions[-2:] == (tuple(queries), (steps.keys,)) and any(
-            isinstance(step.operator, CausalMask) for step in plan.steps if step.result in masks
+        self.is_causal = (
+            steps.bias is None
+            and steps.p.dimensions[-2:] == (tuple(queries), (steps.keys,))
+            and any(
+                isinstance(step.operator, CausalMask) for step in plan.steps if step.result in masks
+            )
         )
         self.masks = () if self.is_causal else masks
+        self.biases = () if steps.bias is None else (steps.bias.operand,)
 
     def calls(self) -> dict[int, Call | None]:
         """Return what takes the place of steps, by their results.
@@ -81,7 +95,7 @@ class _Calls:
         What pulls a cotangent back takes the number of the probabilities.
         """
         steps, p, y = self.steps, self.steps.p.number, self.steps.y.number
-        operands = (steps.q.number, steps.k.number, steps.v.number, *self.masks)
+        operands = (steps.q.number, steps.k.number, steps.v.number, *self.masks, *self.biases)
         made = {each.tensor.number for each in steps.gradients.values()}
         first, *others = [each.result for each in self.plan.steps if each.result in {y, *made}]
         if not others or first != y:
@@ -96,7 +110,7 @@ class _Calls:
         }
 
     def attend(self, xp: Namespace) -> Function:
-        """Return attention as a function of Q, K, V and masks."""
+        """Return attention as a function of Q, K, V, masks and biases."""
         arrange, finish = self._arranging(xp), self._finishing(self.steps.y, xp)
         scale = as_number(self.steps.scale)
         return lambda *arrays: finish(
@@ -137,16 +151,24 @@ class _Calls:
     def _arranging(
         self, xp: Namespace
     ) -> Callable[[Sequence[Array]], tuple[Array, Array, Array, Array]]:
-        """Return what arranges Q, K, V and the mask, or None, for the routine."""
+        """Return what arranges Q, K, V and what masks and biases are together, for the routine."""
         steps, keys = self.steps, [self.steps.keys]
         sides = ((steps.q, steps.queries), (steps.k, keys), (steps.v, keys))
         functions = [self._blocks(tensor, rows, xp) for tensor, rows in sides]
         as_mask = self._blocks(steps.p, steps.queries, xp)
+        first_bias = 3 + len(self.masks)
+        spread = chained() if steps.bias is None else steps.bias.spread(xp)
+
+        def as_full(array: Array) -> Array:
+            return as_mask(xp.broadcast_to(array, steps.p.shape))
 
         def arrange(arrays: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
             q, k, v = (f(x) for f, x in zip(functions, arrays, strict=False))
-            masks = [as_mask(xp.broadcast_to(x > 0, steps.p.shape)) for x in arrays[3:]]
-            return q, k, v, masks[0] if masks else None
+            masks = [as_full(x > 0) for x in arrays[3:first_bias]]
+            biases = [as_full(spread(x)) for x in arrays[first_bias:]]
+            if masks and biases:
+                return q, k, v, xp.where(masks[0], biases[0], -inf)
+            return q, k, v, next(iter(masks + biases), None)
 
         return arrange
 

@@ -1,7 +1,7 @@
 """Attention among the steps of a plan, and the steps that make its gradients.
 
-In a plan softmax(scale · Q Kᵀ) V is two products and a softmax, and the gradients with respect to
-Q, K and V read the probabilities P once more, in an order that the search has chosen. In whatever
+In a plan softmax(scale · Q Kᵀ + B) V is two products and a softmax, and the gradients with respect
+to Q, K and V read the probabilities P once more, in an order that the search has chosen. In any
 order, each gradient is a sum of products of P, Q, K, V and the cotangent G of the result: these are
 compared, not the steps.
 """
@@ -29,6 +29,7 @@ from tensorbp.execution.functional.products import (
     itself,
     renamed,
 )
+from tensorbp.execution.functional.sums import Summand, summands
 from tensorbp.expression.arithmetic import Add
 from tensorbp.layers.attention.masks import MaskedSoftmax
 from tensorbp.layers.softmax import Softmax
@@ -87,6 +88,7 @@ class AttentionSteps:
         q: the queries.
         k: the keys.
         v: the values.
+        bias: what is added to the scores, if anything is.
         y: the result.
         g: its cotangent; None where no gradient is made.
         gradients: what is made of it, by the number of Q, K or V.
@@ -100,6 +102,7 @@ class AttentionSteps:
     q: Tensor
     k: Tensor
     v: Tensor
+    bias: Summand | None
     y: Tensor
     g: Tensor | None
     gradients: Mapping[int, Gradient]
@@ -120,10 +123,23 @@ def attention_steps(plan: Plan) -> Iterator[AttentionSteps]:
     producers = {step.result: step for step in plan.steps}
     for softmax in plan.steps:
         if isinstance(softmax.operator, Softmax | MaskedSoftmax) and 0 not in softmax.shape:
-            scores = _product_of_two(softmax.operands[0], producers)
-            found = None if scores is None else _attention(plan, softmax, scores)
-            if found is not None:
-                yield found
+            for scores, bias in _scores(softmax.operands[0], producers):
+                found = _attention(plan, softmax, scores, bias)
+                if found is not None:
+                    yield found
+                    break
+
+
+def _scores(number: int, producers: Mapping[int, Step]) -> Iterator[tuple[Product, Summand | None]]:
+    """Yield a value as a product of two others, and what is added to it, in each way it is one."""
+    product = _product_of_two(number, producers)
+    if product is not None:
+        yield product, None
+    terms = summands(producers[number], producers) if number in producers else []
+    for term, bias in (terms, terms[::-1]) if len(terms) == 2 else ():
+        product = _product_of_two(term.operand, producers)
+        if product is not None and term.repetition is None and bias.number == 1:
+            yield product.scaled(term.number), bias
 
 
 def _product_of_two(number: int, producers: Mapping[int, Step]) -> Product | None:
@@ -143,7 +159,9 @@ def _product_of_two(number: int, producers: Mapping[int, Step]) -> Product | Non
     return term if len(term.values) == 2 else None
 
 
-def _attention(plan: Plan, softmax: Step, scores: Product) -> AttentionSteps | None:
+def _attention(
+    plan: Plan, softmax: Step, scores: Product, bias: Summand | None
+) -> AttentionSteps | None:
     """Return the attention around a softmax of scores, or None if it is none."""
     p = Tensor(softmax.result, softmax.shape, itself(softmax.result, softmax.shape).output)
     along = p.dimensions[softmax.operator.axis if isinstance(softmax.operator, Softmax) else -1]
@@ -174,7 +192,7 @@ def _attention(plan: Plan, softmax: Step, scores: Product) -> AttentionSteps | N
     if v is None or y is None:
         return None
     sizes = (*scores.sizes[:column], columns, scores.sizes[keys], scores.sizes[column])
-    found = AttentionSteps(softmax, scores.coefficient, keys, sizes, p, q, k, v, y, g, {})
+    found = AttentionSteps(softmax, scores.coefficient, keys, sizes, p, q, k, v, bias, y, g, {})
     return found if g is None else replace(found, gradients=_gradients(plan, found, g))
 
 

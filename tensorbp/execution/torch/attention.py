@@ -20,7 +20,7 @@ class TorchAttention:
     def attention(
         self, q: Array, k: Array, v: Array, mask: Array | None, is_causal: bool, scale: float
     ) -> Array:
-        """Return softmax(scale · Q Kᵀ) V over the keys that are open to a query."""
+        """Return softmax(scale · Q Kᵀ + B) V over the keys that are open to a query."""
         torch = self._torch
         return torch.nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=is_causal, scale=scale
