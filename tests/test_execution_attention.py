@@ -70,8 +70,27 @@ def test_attention_and_its_gradients_have_the_numbers_of_the_steps(
     assert_same_numbers([y, *gradients], arrays, dtype)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.permutations("bqfg"), st.permutations("bkfg"), st.permutations("bkv"), st.integers(0, 2))
+def test_queries_meet_keys_along_several_axes_in_any_order(
+    q_axes: list[str], k_axes: list[str], v_axes: list[str], missing: int
+) -> None:
+    sizes = {"b": 2, "q": 3, "k": 4, "f": 2, "g": 5, "v": 3}
+    named = {"q": q_axes, "k": k_axes, "v": v_axes}
+    q, k, v = (tb.variable(n, *[sizes[axis] for axis in axes]) for n, axes in named.items())
+    q_spec, k_spec, v_spec = map("".join, named.values())
+    p = tb.softmax(0.3 * tb.einsum(f"{q_spec},{k_spec}->bqk", q, k))
+    y = tb.einsum(f"bqk,{v_spec}->bqv", p, v)
+    variables = [each for at, each in enumerate((q, k, v)) if at != missing or missing == 2]
+    wanted = [y, *tb.gradient(tb.sum(tb.sin(y)), variables)]
+    random = np.random.default_rng(0)
+    arrays = {n: random.normal(size=each.shape) for n, each in zip(named, (q, k, v), strict=True)}
+    assert_same_numbers(wanted, arrays, "float64")
+    assert "# attention\n" in tb.compile(wanted, backend="torch").source
+
+
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("positions", ["none", "alibi"])
+@pytest.mark.parametrize("positions", ["none", "rotary", "alibi"])
 def test_a_layer_is_two_calls_and_no_softmax(positions: Any, causal: bool) -> None:
     layer = MultiHeadAttention(4, 2, causal=causal, positions=positions)
     shapes = layer.parameters((2, 7, 16))

@@ -177,7 +177,7 @@ class _Calls:
         sizes = self.steps.sizes
         axes, open_tensor = opening(tensor.dimensions, sizes, xp)
         batch = self.steps.batch
-        columns = [axis for axis in axes if axis not in (*batch, *rows)]
+        columns = sorted(axis for axis in axes if axis not in (*batch, *rows))
         # gradients lie as if heads came after rows: the last of these axes, which a reader joins
         arrange = blocks(axes, [batch[:-1], batch[-1:], rows, columns], sizes, xp)
         return lambda array: arrange(open_tensor(array))

@@ -165,17 +165,18 @@ def _attention(
     """Return the attention around a softmax of scores, or None if it is none."""
     p = Tensor(softmax.result, softmax.shape, itself(softmax.result, softmax.shape).output)
     along = p.dimensions[softmax.operator.axis if isinstance(softmax.operator, Softmax) else -1]
-    # the scores have the axes of P; if one more is left, it is that along which Q meets K
-    column, inner = len(p.axes), len(p.axes) + 2
-    if not along or scores.output != p.dimensions or len(scores.sizes) != column + 1:
+    # the scores have the axes of P; those that are left are those along which Q meets K
+    column = len(p.axes)
+    names = {axis: axis + 2 for axis in range(column, len(scores.sizes))}
+    if not along or scores.output != p.dimensions or not names:
         return None
-    (keys,) = along
-    q, k = sorted(_factors(scores, {column: inner}), key=lambda side: keys in side.axes)
-    batch = set(q.axes) & set(k.axes) - {inner}
+    (keys,), inner = along, {*names.values()}
+    q, k = sorted(_factors(scores, names), key=lambda side: keys in side.axes)
+    batch = set(q.axes) & set(k.axes) - inner
     queries = set(p.axes) - batch - {keys}
-    if q.number == k.number or set(q.axes) != batch | queries | {inner}:
+    if q.number == k.number or set(q.axes) != batch | queries | inner:
         return None
-    if set(k.axes) != batch | {keys, inner}:
+    if set(k.axes) != batch | inner | {keys}:
         return None
     v = y = g = None
     columns = 1
@@ -191,7 +192,7 @@ def _attention(
             g = factor
     if v is None or y is None:
         return None
-    sizes = (*scores.sizes[:column], columns, scores.sizes[keys], scores.sizes[column])
+    sizes = (*scores.sizes[:column], columns, scores.sizes[keys], *scores.sizes[column:])
     found = AttentionSteps(softmax, scores.coefficient, keys, sizes, p, q, k, v, bias, y, g, {})
     return found if g is None else replace(found, gradients=_gradients(plan, found, g))
 
@@ -227,8 +228,8 @@ def _gradients(plan: Plan, found: AttentionSteps, g: Tensor) -> dict[int, Gradie
             same = _multiple(terms, expected, found.p)
             if same is not None and tensor.number not in gradients:
                 multiple, dimensions = same
-                own = next((axis for axis in tensor.axes if axis not in found.p.axes), 0)
-                named = renamed(dimensions, {len(found.p.axes): own})
+                own = [axis for axis in tensor.axes if axis not in found.p.axes]
+                named = renamed(dimensions, dict(enumerate(own, len(found.p.axes))))
                 made_here = Tensor(step.result, step.shape, named)
                 gradients[tensor.number] = Gradient(made_here, multiple)
     return gradients
