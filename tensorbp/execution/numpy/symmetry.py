@@ -56,9 +56,9 @@ def _is_symmetric(product: Matmul, scaled: dict[int, Apply]) -> bool:
     """Say whether a product is Xᵀ D X, where D X is one of the values that were multiplied."""
     left, right = product.operands
     *_, rows, columns = product.result.shape
-    if product.accumulates or rows != columns:
+    if product.accumulates or rows != columns or rows < SMALLEST:
         return False
-    if rows < SMALLEST or left.shape[-1] < FEWEST_SUMMANDS:
+    if left.shape[-1] < FEWEST_SUMMANDS:
         return False
     left = _transposed(left)
     return _is_scaled(right, left, scaled) or _is_scaled(left, right, scaled)
@@ -85,7 +85,7 @@ def _seen_alike(operand: object, result: View, view: View) -> View | None:
         result: all of the result, without gaps.
         view: how the result is seen, its dimensions in another order, or merged.
     """
-    if not isinstance(operand, View) or view.size != result.size:
+    if not isinstance(operand, View):
         return None
     order = [k for k in result.order if result.shape[k] != 1]
     stored = result.transposed(order)
@@ -98,7 +98,8 @@ def _seen_alike(operand: object, result: View, view: View) -> View | None:
         if first is None:
             return None
         groups.append(range(first, last + 1))
-    return operand.transposed(order).merged(groups)
+    is_whole = sorted(k for group in groups for k in group) == list(range(len(order)))
+    return operand.transposed(order).merged(groups) if is_whole else None
 
 
 def _strips(product: Matmul) -> list[Instruction]:
