@@ -135,3 +135,17 @@ def test_the_hessian_of_logistic_regression_is_made_in_strips() -> None:
     expected = arrays["x"].T @ ((slope * (1 - slope))[:, None] * arrays["x"])
     np.testing.assert_allclose(hessian.to_dense(), expected, rtol=1e-11, atol=1e-11)
     assert program.source.count("matmul(") == STRIPS
+
+
+def test_a_sum_of_weighted_matrices_is_weighted() -> None:
+    """The second derivative of tanh² is a sum, of which some weights are negative."""
+    x, w = tb.variable("x", 150, 140), tb.variable("w", 140)
+    program = tb.compile(tb.hessian(tb.sum(tb.tanh(x @ w) ** 2), w))
+    rng = np.random.default_rng(0)
+    arrays = {"x": rng.normal(size=(150, 140)), "w": rng.normal(size=140)}
+    (hessian,) = program(arrays)
+    squares = np.tanh(arrays["x"] @ arrays["w"]) ** 2
+    weights = 2 * (1 - squares) * (1 - 3 * squares)
+    expected = arrays["x"].T @ (weights[:, None] * arrays["x"])
+    np.testing.assert_allclose(hessian.to_dense(), expected, rtol=1e-11, atol=1e-11)
+    assert program.source.count("matmul(") == STRIPS

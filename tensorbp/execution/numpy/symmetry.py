@@ -28,6 +28,10 @@ FEWEST_SUMMANDS = 128
 """With fewer, copying the other half would take as long as computing it."""
 
 
+SUMS = ("add", "subtract")
+"""The functions that make weighted matrices of weighted ones."""
+
+
 def with_symmetry(lowered: Lowered) -> Lowered:
     """Return instructions that compute half of each product Xᵀ D X of matrices, D being diagonal.
 
@@ -38,7 +42,7 @@ def with_symmetry(lowered: Lowered) -> Lowered:
     made: list[Instruction] = []
     origins: list[int] = []
     for instruction, origin in zip(lowered.instructions, lowered.origins, strict=True):
-        if isinstance(instruction, Apply) and instruction.function == "multiply":
+        if isinstance(instruction, Apply) and instruction.function in ("multiply", *SUMS):
             used = [each.value for each in instruction.operands if isinstance(each, View)]
             if constant.issuperset([*used, instruction.result.value]):
                 scaled[instruction.result.value] = instruction
@@ -53,7 +57,7 @@ def with_symmetry(lowered: Lowered) -> Lowered:
 
 
 def _is_symmetric(product: Matmul, scaled: dict[int, Apply]) -> bool:
-    """Say whether a product is Xᵀ D X, where D X is one of the values that were multiplied."""
+    """Say whether a product is Xᵀ D X, where D X was made by the instructions that are given."""
     left, right = product.operands
     *_, rows, columns = product.result.shape
     if product.accumulates or rows != columns or rows < SMALLEST:
@@ -65,12 +69,16 @@ def _is_symmetric(product: Matmul, scaled: dict[int, Apply]) -> bool:
 
 
 def _is_scaled(view: View, matrices: View, scaled: dict[int, Apply]) -> bool:
-    """Say whether a view is of matrices of which each row was multiplied by a number."""
-    multiplication = scaled.get(view.value)
-    if multiplication is None or len(view.shape) < len(matrices.shape):
+    """Say whether a view is of matrices of which each row was multiplied by a number.
+
+    It may be a sum of such views.
+    """
+    made = scaled.get(view.value)
+    if made is None or len(view.shape) < len(matrices.shape):
         return False
-    result = multiplication.result
-    one, other = (_seen_alike(each, result, view) for each in multiplication.operands)
+    one, other = (_seen_alike(each, made.result, view) for each in made.operands)
+    if made.function in SUMS:
+        return all(each is not None and _is_scaled(each, matrices, scaled) for each in (one, other))
     return any(
         base == matrices.spread(view.shape) and factor is not None and not factor.strides[-1]
         for base, factor in ((one, other), (other, one))
