@@ -8,7 +8,7 @@ from tensorbp.expression.arithmetic import Add
 from tensorbp.expression.einsum import Einsum
 from tensorbp.expression.elimination import Order
 from tensorbp.expression.graph import between, topological_order
-from tensorbp.expression.map_expression import Jacobian, MapExpression, Sum
+from tensorbp.expression.map_expression import Entries, Jacobian, MapExpression, Sum
 from tensorbp.expression.node import Expression
 from tensorbp.expression.resolution import natural_order
 from tensorbp.planning.fusion import is_product
@@ -100,7 +100,12 @@ def _has_matrices_in_a_row(jacobian: Jacobian) -> bool:
 
 
 def _is_branched(jacobian: Jacobian) -> bool:
-    """Say whether a node between the ends of a Jacobian is read twice, or one reads two of them."""
+    """Say whether a node between the ends of a Jacobian is read twice, or one reads two of them.
+
+    In a derivative that is differentiated, nodes are read on the way there and on the way back.
+    """
+    if any(isinstance(node.operator, Entries) for node in topological_order(jacobian.targets)):
+        return True
     nodes = between(jacobian.targets, jacobian.sources)
     varying, read = {*jacobian.sources, *nodes}, set[Expression]()
     for node in nodes:
