@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from tensorbp.algebra import Axis, letter
+from tensorbp.execution.numpy.blas import is_openblas_for_avx512
 from tensorbp.execution.numpy.builder import Builder
 from tensorbp.execution.numpy.instructions import Copy, EinsumCall, Loop, Matmul, Vecdot
 from tensorbp.execution.numpy.view import View
@@ -27,6 +30,14 @@ THIN_MATRIX = 16
 
 LARGE_OPERAND = 1 << 18
 """A matrix of so many numbers takes longer to be read than the few rows that it multiplies."""
+
+
+FEW_ROWS = 64
+"""Up to so many rows in single precision, times the transpose of a large matrix, OpenBLAS is slow
+with AVX-512: it is up to twice as fast with the matrix times the columns that these rows are."""
+
+LARGE_TRANSPOSED = 1 << 16
+"""From so many numbers on a matrix is large there."""
 
 
 def is_thin_product(rows: int, size: int) -> bool:
@@ -188,6 +199,10 @@ class _Product:
             output = loops + rows + columns
         else:
             loops, rows, columns = arrangement
+        if not loops and self._is_faster_transposed(rows, columns):
+            self.left, self.right = self.right, self.left
+            rows, columns = columns, rows
+            output = rows + columns
         shape = [self.sizes[axis] for axis in output]
         stored = Tensor(self.builder.new(shape), tuple(output))
         self._multiply(loops, rows, columns, stored)
@@ -211,6 +226,17 @@ class _Product:
         return any(
             self._size(part) < THIN_MATRIX <= self._size([axis for axis in output if kind(axis)])
             for part, kind in ((rows, self._is_row), (columns, self._is_column))
+        )
+
+    def _is_faster_transposed(self, rows: list[Axis], columns: list[Axis]) -> bool:
+        """Say whether to make the transposed product and read it across takes less time."""
+        last = self.right.by_stride(columns + self.summed)[-1]
+        return (
+            self.builder.dtype == np.float32
+            and THIN_MATRIX <= self._size(rows) <= FEW_ROWS
+            and self._size(columns + self.summed) >= LARGE_TRANSPOSED
+            and last in self.summed
+            and is_openblas_for_avx512()
         )
 
     def _is_shared(self, axis: Axis) -> bool:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from threadpoolctl import threadpool_info
-
+from tensorbp.execution.numpy.blas import is_openblas_for_avx512, threads
 from tensorbp.execution.numpy.instructions import Instruction, Loop, Matmul
 from tensorbp.execution.numpy.lowering import Lowered
 from tensorbp.execution.numpy.products import THIN_MATRIX
@@ -30,9 +29,6 @@ LARGEST_ACROSS = 1 << 22
 MULTIPLE = 16
 """Strips are a multiple of so many numbers wide, as many as are multiplied at a time."""
 
-ARCHITECTURES = ("SkylakeX", "Cooperlake", "Sapphirerapids")
-"""The processors, as OpenBLAS calls them, for which there are kernels that copy nothing."""
-
 
 def in_strips(lowered: Lowered) -> Lowered:
     """Return instructions in which thin products are made strip by strip, if that is faster here.
@@ -47,19 +43,9 @@ def in_strips(lowered: Lowered) -> Lowered:
             parts = _strips(instruction, lowered.values[instruction.result.value].dtype.itemsize)
         made += parts
         origins += [origin] * len(parts)
-    if made == lowered.instructions or not _pays():
+    if made == lowered.instructions or not is_openblas_for_avx512() or threads() > 1:
         return lowered
     return replace(lowered, instructions=made, origins=origins)
-
-
-def _pays() -> bool:
-    """Say whether the products of this process are made by kernels that copy, on one thread."""
-    return any(
-        each["internal_api"] == "openblas"
-        and each["architecture"] in ARCHITECTURES
-        and each["num_threads"] == 1
-        for each in threadpool_info()
-    )
 
 
 def _strips(product: Matmul, itemsize: int) -> list[Instruction]:
