@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,14 +27,17 @@ def of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thin, "LARGEST_SMALL", 4 * FEW * TERMS)
     monkeypatch.setattr(thin, "MULTIPLE", 2)
     monkeypatch.setattr(thin, "NARROWEST", 2)
-    monkeypatch.setattr(blas, "threadpool_info", blas_of("SkylakeX", 1))
+    find_blas(monkeypatch, "SkylakeX", 1)
     monkeypatch.setattr(products, "LARGE_OPERAND", MANY * TERMS)
 
 
-def blas_of(architecture: str, threads: int) -> Any:
-    """Return what tells of BLAS."""
+def find_blas(patch: pytest.MonkeyPatch, architecture: str, threads: int) -> None:
+    """Have OpenBLAS of an architecture, with so many threads."""
     found = {"internal_api": "openblas", "architecture": architecture, "num_threads": threads}
-    return lambda: [found]
+    patch.setattr(blas, "threadpool_info", lambda: [found])
+    uncached = blas.is_openblas_for_avx512.__wrapped__
+    for module in (products, thin):
+        patch.setattr(module, "is_openblas_for_avx512", uncached)
 
 
 def lowered_product(equation: str, sizes: dict[str, int], dtype: str = "float64") -> Lowered:
@@ -90,21 +91,26 @@ def test_few_rows_are_written_one_after_the_other(equation: str) -> None:
 
 
 @pytest.mark.usefixtures("of_any_size")
-@pytest.mark.parametrize(
-    ("module", "name", "value"),
-    [
-        (blas, "threadpool_info", blas_of("Haswell", 1)),
-        (blas, "threadpool_info", blas_of("SkylakeX", 2)),
-        (thin, "LARGEST_SMALL", FEW * TERMS * MANY),
-        (thin, "THIN_MATRIX", FEW),
-    ],
-)
-def test_elsewhere_a_product_is_made_whole(
-    module: Any, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("architecture", "threads"), [("Haswell", 1), ("SkylakeX", 2)])
+def test_with_other_kernels_or_more_threads_a_product_is_made_whole(
+    architecture: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lowered = lowered_product("tk,kn->tn", SIZES)
     assert in_strips(lowered) is not lowered
-    monkeypatch.setattr(module, name, value)
+    find_blas(monkeypatch, architecture, threads)
+    assert in_strips(lowered) is lowered
+
+
+@pytest.mark.usefixtures("of_any_size")
+@pytest.mark.parametrize(
+    ("name", "value"), [("LARGEST_SMALL", FEW * TERMS * MANY), ("THIN_MATRIX", FEW)]
+)
+def test_a_product_that_is_small_or_not_thin_is_made_whole(
+    name: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowered = lowered_product("tk,kn->tn", SIZES)
+    assert in_strips(lowered) is not lowered
+    monkeypatch.setattr(thin, name, value)
     assert in_strips(lowered) is lowered
 
 
@@ -128,7 +134,7 @@ def test_rows_times_a_transposed_matrix_are_made_as_columns(
 ) -> None:
     monkeypatch.setattr(products, "THIN_MATRIX", FEW)
     monkeypatch.setattr(products, "LARGE_TRANSPOSED", MANY * TERMS)
-    monkeypatch.setattr(blas, "threadpool_info", blas_of(architecture, 2))
+    find_blas(monkeypatch, architecture, 2)
     lowered = lowered_product(equation, SIZES, dtype)
     (product,) = [each for each in lowered.instructions if isinstance(each, Matmul)]
     is_slow = dtype == "float32" and architecture == "SkylakeX" and ",nk" in equation
