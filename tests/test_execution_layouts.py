@@ -82,8 +82,11 @@ def test_of_thin_products_the_few_rows_come_first(
     found = einsum_function(operator, xp, "float32")(
         *[xp.asarray(each.astype("float32")) for each in arrays]
     )
-    large = next(each for each in equation.split("->")[0].split(",") if "n" in each)
-    assert called == [("thin_matmul" if large[-1] == "n" else "matmul", SIZES["t"])]
+    inputs, output = equation.split("->")
+    thin, large = sorted(inputs.split(","), key=lambda axes: "n" in axes)
+    is_transposed = thin[-1] == "t" or output[-1] == "t"
+    name = "thin_matmul" if is_transposed and large[-1] == "n" else "matmul"
+    assert called == [(name, SIZES["t"])]
     np.testing.assert_allclose(
         np.asarray(found), np.einsum(equation, *arrays), rtol=1e-5, atol=1e-5
     )

@@ -431,17 +431,17 @@ def test_a_program_of_jax_with_thin_products_may_be_mapped_and_differentiated(
 ) -> None:
     monkeypatch.setattr(einsums, "THIN", 2)
     monkeypatch.setattr(einsums, "LARGE", 1)
-    x, W = tb.variable("x", 2, 3), tb.variable("W", 3, 11)
-    program = tb.compile(tb.sum(tb.sin(x @ W)))
+    x, W = tb.variable("x", 3, 2), tb.variable("W", 3, 11)
+    program = tb.compile(tb.sum(tb.sin(W.T @ x)))
     rng = np.random.default_rng(0)
-    stack, weights = (jax.numpy.asarray(rng.normal(size=n)) for n in ((5, 2, 3), (3, 11)))
+    stack, weights = (jax.numpy.asarray(rng.normal(size=n)) for n in ((5, 3, 2), (3, 11)))
 
-    def value(rows: Any) -> Any:
-        return program(x=rows, W=weights)[0]
+    def value(columns: Any) -> Any:
+        return program(x=columns, W=weights)[0]
 
     assert "optimization_barrier" in str(jax.make_jaxpr(value)(stack[0]))
     gradients = jax.vmap(jax.grad(value))(stack)
-    expected = np.cos(np.asarray(stack) @ np.asarray(weights)) @ np.asarray(weights).T
+    expected = np.asarray(weights) @ np.cos(np.asarray(weights).T @ np.asarray(stack))
     assert_close(gradients, expected)
 
 

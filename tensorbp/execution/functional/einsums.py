@@ -252,7 +252,7 @@ def product_of(
     batch = [axis for axis in order if axis in shared]
     rows = [axis for axis in order if axis not in right]
     columns = [axis for axis in order if axis not in left]
-    sizes = operator.sizes
+    sizes, flat_output = operator.sizes, operator.pattern.output_axes
     if not rows and not columns:
         return _inner(left, right, batch, summed, sizes, xp)
     # what comes last in the result had better lie side by side
@@ -261,8 +261,9 @@ def product_of(
     if not batch and _is_thin(rows, columns, summed, sizes):
         # few rows times a large matrix are several times as fast as the matrix times few columns
         is_swapped = _size(columns, sizes) < _size(rows, sizes)
-        large = left if is_swapped else right
-        multiply = xp.matmul if large[-1] in summed else xp.thin_matmul
+        thin, large = (right, left) if is_swapped else (left, right)
+        is_as_written = flat_output[-1] not in thin and thin[-1] in summed
+        multiply = xp.matmul if is_as_written or large[-1] in summed else xp.thin_matmul
     if is_swapped:
         rows, columns = columns, rows
     as_left = _as_matrices(

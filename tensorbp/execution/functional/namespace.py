@@ -25,7 +25,10 @@ class Namespace(Protocol):
         """Return a function by the name that numpy has for it."""
 
     def thin_matmul(self, thin: Array, large: Array) -> Array:
-        """Return the product of a few rows and a large matrix that lies row after row."""
+        """Return the product of a few rows and a large matrix that lies row after row.
+
+        The rows were transposed beforehand, or the product is going to be.
+        """
 
     def windows(self, x: Array, start: int, steps: Sequence[int], counts: Sequence[int]) -> Array:
         """Return x[..., start + Σ_k steps_k d_k] with an axis for each d_k.

@@ -30,7 +30,7 @@ class JaxNamespace:
         return getattr(self._numpy, name)
 
     def thin_matmul(self, thin: Array, large: Array) -> Array:
-        """Return a product; what is transposed before or after it, is so by itself.
+        """Return a product, and have what is transposed before or after it be so by itself.
 
         XLA would rather read the large matrix across, which takes up to ten times as long.
         """

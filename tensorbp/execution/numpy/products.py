@@ -31,7 +31,6 @@ THIN_MATRIX = 16
 LARGE_OPERAND = 1 << 18
 """A matrix of so many numbers takes longer to be read than the few rows that it multiplies."""
 
-
 FEW_ROWS = 64
 """Up to so many rows in single precision, times the transpose of a large matrix, OpenBLAS is slow
 with AVX-512: it is up to twice as fast with the matrix times the columns that these rows are."""
