@@ -60,3 +60,14 @@ def test_there_are_sums_where_paths_meet() -> None:
     assert not Prospects(tb.jacobian(chain, x)).have_sums
     assert Prospects(tb.jacobian(chain + tb.exp(x), x)).have_sums
     assert Prospects(tb.jacobian(chain * x, x)).have_sums
+
+
+def test_sums_inside_a_gradient_are_merged_before_they_meet_matrices() -> None:
+    """Σ_b x_bi d_b x_bj, d the second derivative: a sum, as long as the batch and no larger."""
+    x, w, z = tb.variable("x", 150, 140), tb.variable("w", 140), tb.variable("z", 150)
+    hessian = tb.hessian(tb.sum(tb.tanh(x @ w) ** 2), w)
+    assert Prospects(hessian).have_sums
+    d = tb.hessian(tb.sum(tb.tanh(z) ** 2), z).diagonal()
+    by_hand = tb.plan([tb.einsum("bi,b,bj->ij", x, d, x)])
+    forward = tb.plan([x @ w])
+    assert tb.plan([hessian]).figures.flops <= by_hand.figures.flops + forward.figures.flops
