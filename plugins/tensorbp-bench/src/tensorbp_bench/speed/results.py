@@ -54,7 +54,8 @@ def _table(comparisons: Sequence[dict[str, Any]], threads: int, core_type: str) 
 
 
 def _ratio(times: dict[str, Any] | None, ours: dict[str, Any]) -> float | None:
-    return None if times is None else float(times["median"] / ours["median"])
+    """Return how many times as long a peer takes, to four digits: medians are no better."""
+    return None if times is None else float(f"{times['median'] / ours['median']:.4g}")
 
 
 def _times(comparison: dict[str, Any], peer: str, core_type: str) -> dict[str, Any] | None:
