@@ -189,3 +189,22 @@ def test_products_are_not_cut_into_thin_ones(spec: str, sizes: dict[str, int]) -
     arrays = [random.normal(size=shape) for shape in shapes]
     (result,) = NumpyProgram(low)(arrays)
     assert np.allclose(result, np.einsum(spec, *arrays, optimize=True))
+
+
+@pytest.mark.parametrize(
+    ("spec", "x", "w"),
+    [
+        ("tk,nkb->btn", (0, 1100), (256, 1100, 2)),
+        ("kut,nbk->tbnu", (1100, 2, 0), (256, 2, 1100)),
+        ("kmtu,mnkb->ubnt", (300, 1, 0, 1), (1, 1200, 300, 2)),
+    ],
+)
+def test_nothing_times_a_matrix_that_would_be_copied_in_slices(
+    spec: str, x: tuple[int, ...], w: tuple[int, ...]
+) -> None:
+    X, W = tb.variable("x", *x), tb.variable("w", *w)
+    y = tb.einsum(spec, X, W)
+    arrays = {"x": np.ones(x), "w": np.ones(w)}
+    value, *gradients = tb.compile([y, *tb.gradient(tb.sum(y), [X, W])])(arrays)
+    assert value.shape == y.shape
+    assert [each.shape for each in gradients] == [x, w] and not gradients[1].any()

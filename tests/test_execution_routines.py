@@ -228,6 +228,14 @@ def test_other_polynomials_are_no_derivatives() -> None:
     assert "derivative" not in complex_source
 
 
+def test_a_long_chain_of_functions_is_no_matter_of_depth() -> None:
+    x = tb.variable("x", 3)
+    e = x
+    for _ in range(400):
+        e = e + tb.sin(e)
+    assert "derivative" not in assert_same_numbers([e], arrays_of([x]))
+
+
 # ----- pools -----
 
 

@@ -28,7 +28,7 @@ __all__ = ["Derivatives", "Routine", "with_derivatives"]
 Array = Any
 
 FARTHEST = 16
-"""Of so many values before a derivative it may be that of one."""
+"""So many values before a value are tried: it may be a derivative in terms of one of them."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class _Search:
             _derivative_of(function, routine.reads_result): (function.name, routine)
             for function, routine in routines.items()
         }
+        self.found: dict[int, _Derivative | None] = {}
 
     def calls(self) -> Iterator[Call]:
         """Yield the calls of routines, each in place of one step."""
@@ -111,6 +112,11 @@ class _Search:
 
     def _derivative(self, number: int) -> _Derivative | None:
         """Return of what a value is the derivative; None if it is none that is known."""
+        if number not in self.found:
+            self.found[number] = self._looked_for(number)
+        return self.found[number]
+
+    def _looked_for(self, number: int) -> _Derivative | None:
         for operand in self._before(number):
             form = self.forms.of(number, operand)
             if form in self.known:

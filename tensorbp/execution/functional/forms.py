@@ -20,7 +20,7 @@ from tensorbp.planning import Step
 __all__ = ["Form", "Forms", "is_number_by_number"]
 
 Atom = None | tuple[Elementwise, tuple["Form", ...]]
-"""What is multiplied: the value in which others are written, None, or a function of forms."""
+"""What is multiplied: the value in which others are written out, or a function of forms."""
 
 Monomial = frozenset[tuple[Atom, int]]
 """The atoms that are multiplied, and how often each occurs."""
@@ -28,11 +28,18 @@ Monomial = frozenset[tuple[Atom, int]]
 Form = frozenset[tuple[Monomial, float]]
 """The monomials that are added, and the number in front of each, rounded."""
 
-Sum = Mapping[Monomial, float]
+Exact = Mapping[Monomial, float]
+"""The same before the numbers are rounded."""
 
 MOST_TERMS = 12
 MOST_FACTORS = 6
 """A value is written out as a sum of so many terms, each of so many factors, or not at all."""
+
+MOST_VALUES = 24
+"""So many values may be made on the way from one value to another that is written out in it."""
+
+VARIABLE = None
+"""The atom that is the value in which another is written out."""
 
 
 class Forms:
@@ -44,49 +51,56 @@ class Forms:
 
     def __init__(self, producers: Mapping[int, Step]) -> None:
         self._producers = producers
-        self._known: dict[tuple[int, int], Sum | None] = {}
 
     def of(self, number: int, variable: int) -> Form | None:
-        """Return a value in terms of another, or None where it takes more than that to make it.
+        """Return a value in terms of another, or None where it is none, or none that is short.
 
         Args:
             number: of the value.
             variable: the number of the other.
         """
-        found = self._sum(number, variable)
-        if found is None:
+        if not self._is_made_of(number, variable):
             return None
-        # other orders of steps have other rounding errors
-        return frozenset((monomial, float(f"{n:.12g}")) for monomial, n in found.items())
+        found = self._exact(number, {variable: {frozenset({(VARIABLE, 1)}): 1.0}})
+        return None if found is None else _rounded(found)
 
-    def _sum(self, number: int, variable: int) -> Sum | None:
-        key = number, variable
-        if number == variable:
-            return {frozenset({(None, 1)}): 1.0}
-        if key not in self._known:
-            step = self._producers.get(number)
-            found = None if step is None else self._made(step, variable)
-            is_short = found is not None and len(found) <= MOST_TERMS
-            self._known[key] = found if is_short else None
-        return self._known[key]
+    def _is_made_of(self, number: int, variable: int) -> bool:
+        """Say whether a value is made, number by number, of another alone, and in few steps."""
+        pending, begun = [number], {number, variable}
+        for each in pending if number != variable else ():
+            step = self._producers.get(each)
+            if step is None or len(pending) > MOST_VALUES or not is_number_by_number(step):
+                return False
+            pending += [operand for operand in step.operands if operand not in begun]
+            begun.update(step.operands)
+        return True
 
-    def _made(self, step: Step, variable: int) -> Sum | None:
-        """Return the result of a step as a sum."""
-        if not is_number_by_number(step):
-            return None
-        operator = step.operator
-        operands = [self._sum(each, variable) for each in step.operands]
-        known = [each for each in operands if each is not None]
-        if len(known) < len(operands):
-            return None
-        if isinstance(operator, Add):
-            return _added(zip(operator.coefficients, known, strict=True))
-        if isinstance(operator, Einsum):
-            return _multiplied(operator.coefficient, known)
-        assert isinstance(operator, Elementwise)
-        forms = [self.of(each, variable) for each in step.operands]
-        atom = operator, tuple([form for form in forms if form is not None])
-        return {frozenset({(atom, 1)}): 1.0}
+    def _exact(self, number: int, known: dict[int, Exact | None]) -> Exact | None:
+        """Return a value as a sum whose numbers are not rounded; None where it is too long."""
+        if number not in known:
+            step = self._producers[number]
+            operands = [self._exact(each, known) for each in step.operands]
+            short = [each for each in operands if each is not None]
+            made = _made(step, short) if len(short) == len(operands) else None
+            known[number] = made if made is not None and len(made) <= MOST_TERMS else None
+        return known[number]
+
+
+def _made(step: Step, operands: list[Exact]) -> Exact | None:
+    """Return the result of a step of which the operands are known."""
+    operator = step.operator
+    if isinstance(operator, Add):
+        return _added(zip(operator.coefficients, operands, strict=True))
+    if isinstance(operator, Einsum):
+        return _multiplied(operator.coefficient, operands)
+    assert isinstance(operator, Elementwise)
+    atom = operator, tuple(map(_rounded, operands))
+    return {frozenset({(atom, 1)}): 1.0}
+
+
+def _rounded(exact: Exact) -> Form:
+    """Return a sum as it is compared: in another order of steps it has other rounding errors."""
+    return frozenset((monomial, float(f"{number:.12g}")) for monomial, number in exact.items())
 
 
 def is_number_by_number(step: Step) -> bool:
@@ -98,7 +112,7 @@ def is_number_by_number(step: Step) -> bool:
     return isinstance(operator, Add | Elementwise)
 
 
-def _added(parts: Iterable[tuple[Number, Sum]]) -> Sum:
+def _added(parts: Iterable[tuple[Number, Exact]]) -> Exact:
     total: defaultdict[Monomial, float] = defaultdict(float)
     for number, part in parts:
         for monomial, factor in part.items():
@@ -106,7 +120,7 @@ def _added(parts: Iterable[tuple[Number, Sum]]) -> Sum:
     return total
 
 
-def _multiplied(number: Number, factors: Iterable[Sum]) -> Sum | None:
+def _multiplied(number: Number, factors: Iterable[Exact]) -> Exact | None:
     """Return a product of sums; None where too much is multiplied."""
     total: defaultdict[Monomial, float] = defaultdict(float)
     for parts in choices(*[each.items() for each in factors]):

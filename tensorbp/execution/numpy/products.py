@@ -325,6 +325,8 @@ class _Product:
         copied = [t for t, v in ((self.left, as_left), (self.right, as_right)) if v is None]
         if not copied or max(each.view.size for each in copied) <= LARGEST_COPY:
             return False
+        if not all(each.view.size for each in (self.left, self.right, stored)):
+            return False
         biggest = max(copied, key=lambda each: each.view.size)
         # to add to all of the result again and again must not move more than the copy would
         most = biggest.view.size // max(stored.view.size, 1)

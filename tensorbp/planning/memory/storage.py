@@ -204,7 +204,7 @@ def _einsum_scratch(node: Expression, operator: Einsum, is_result: bool) -> int:
     if max(copied, default=0) > LARGEST_COPY:
         # or else a summed axis is looped over
         looped = _wide([*groups.looped, *groups.batch], sizes) or _wide(groups.both, sizes)
-        slices = min([sizes[axis] for axis in looped], default=1)
+        slices = max(1, min([sizes[axis] for axis in looped], default=1))
         return copies + sum(copied) // slices
     return copies + sum(copied)
 
