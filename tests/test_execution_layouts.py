@@ -62,7 +62,7 @@ THIN = [
 def test_of_thin_products_the_few_rows_come_first(
     library: str, equation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(einsums, "THIN", 2)
+    monkeypatch.setattr(einsums, "FEW", 2)
     monkeypatch.setattr(einsums, "LARGE", 1)
     operator, arrays = product_of(equation)
     xp = NAMESPACES[library]

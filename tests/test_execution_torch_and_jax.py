@@ -429,7 +429,7 @@ def test_a_program_of_jax_is_a_function_of_jax() -> None:
 def test_a_program_of_jax_with_thin_products_may_be_mapped_and_differentiated(
     monkeypatch: Any,
 ) -> None:
-    monkeypatch.setattr(einsums, "THIN", 2)
+    monkeypatch.setattr(einsums, "FEW", 2)
     monkeypatch.setattr(einsums, "LARGE", 1)
     x, W = tb.variable("x", 3, 2), tb.variable("W", 3, 11)
     program = tb.compile(tb.sum(tb.sin(W.T @ x)))

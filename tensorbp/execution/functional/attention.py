@@ -42,8 +42,8 @@ class Attention(Protocol):
             q: the queries.
             k: the keys.
             v: the values, a row for each key.
-            mask: true where a key is open to a query; a query to which none is gets zeros. Or B,
-                minus infinity where a key is not open.
+            mask: true where a key is open to a query; or B, minus infinity where a key is not
+                open. A query to which none is gets zeros.
             is_causal: whether instead those are open that are not later than the query.
             scale: what the scores are multiplied with.
         """

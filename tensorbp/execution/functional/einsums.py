@@ -34,11 +34,11 @@ __all__ = [
 Array = Any
 Function = Callable[..., Array]
 
-THIN = 64
-"""Products with so few rows or columns, and more of the others, are thin."""
+FEW = 64
+"""Up to so many rows or columns, of one of two matrices, are few beside four times as many."""
 
 LARGE = 1 << 16
-"""A matrix of so many numbers takes longer to be read than what thin products of it make."""
+"""A matrix of so many numbers takes longer to be read than a few rows that it multiplies."""
 
 
 def einsum_function(
@@ -258,12 +258,14 @@ def product_of(
     # what comes last in the result had better lie side by side
     is_swapped = bool(rows and columns) and order.index(columns[-1]) < order.index(rows[-1])
     multiply = xp.matmul
-    if not batch and _is_thin(rows, columns, summed, sizes):
+    if not batch and _has_few_rows(rows, columns, summed, sizes):
         # few rows times a large matrix are several times as fast as the matrix times few columns
         is_swapped = _size(columns, sizes) < _size(rows, sizes)
         thin, large = (right, left) if is_swapped else (left, right)
-        is_as_written = flat_output[-1] not in thin and thin[-1] in summed
-        multiply = xp.matmul if is_as_written or large[-1] in summed else xp.thin_matmul
+        # a transposition next to a matrix that is read across might be folded into the product
+        is_transposed = flat_output[-1] in thin or thin[-1] not in summed
+        is_across = large[-1] not in summed
+        multiply = xp.thin_matmul if is_transposed and is_across else xp.matmul
     if is_swapped:
         rows, columns = columns, rows
     as_left = _as_matrices(
@@ -278,7 +280,7 @@ def product_of(
     return Product(as_left, as_right, multiply, finish, present, is_swapped)
 
 
-def _is_thin(
+def _has_few_rows(
     rows: Sequence[Axis], columns: Sequence[Axis], summed: Sequence[Axis], sizes: Sequence[int]
 ) -> bool:
     """Say whether one of two matrices is large, and the other has few rows or columns.
@@ -287,7 +289,7 @@ def _is_thin(
     """
     few, many = sorted((_size(rows, sizes), _size(columns, sizes)))
     terms = _size(summed, sizes)
-    return few <= THIN <= terms and 4 * few <= many and many * terms >= LARGE
+    return few <= FEW <= terms and 4 * few <= many and many * terms >= LARGE
 
 
 def _size(axes: Sequence[Axis], sizes: Mapping[Axis, int] | Sequence[int]) -> int:

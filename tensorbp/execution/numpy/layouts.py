@@ -51,7 +51,7 @@ class Layouts:
         self._known: dict[int, tuple[int, ...] | None] = {}
 
     def of(self, number: int) -> tuple[int, ...] | None:
-        """Return the dimensions of a value as they had best be stored, or None where all is one."""
+        """Return the order in which a value had best be stored; None where any order does."""
         if number not in self._known:
             self._known[number] = self._looked_for(number, FARTHEST_READER)
         return self._known[number]

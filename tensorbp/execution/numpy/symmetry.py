@@ -73,11 +73,11 @@ def _is_scaled(view: View, matrices: View, scaled: dict[int, Apply]) -> bool:
 
     It may be a sum of such views.
     """
-    made = scaled.get(view.value)
-    if made is None or len(view.shape) < len(matrices.shape):
+    maker = scaled.get(view.value)
+    if maker is None or len(view.shape) < len(matrices.shape):
         return False
-    one, other = (_seen_alike(each, made.result, view) for each in made.operands)
-    if made.function in SUMS:
+    one, other = (_seen_alike(each, maker.result, view) for each in maker.operands)
+    if maker.function in SUMS:
         return all(each is not None and _is_scaled(each, matrices, scaled) for each in (one, other))
     return any(
         base == matrices.spread(view.shape) and factor is not None and not factor.strides[-1]
