@@ -8,10 +8,10 @@ stored alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import prod
 
 import numpy as np
@@ -58,6 +58,18 @@ class Lowered:
     results: list[View]
     input_shapes: dict[int, tuple[int, ...]]
     planned_bytes: int = 0
+
+    def replaced(self, parts: Callable[[Instruction], list[Instruction]]) -> Lowered:
+        """Return the plan with others in the place of instructions; itself where all stay.
+
+        Args:
+            parts: returns what takes the place of an instruction, maybe itself alone.
+        """
+        made = [parts(each) for each in self.instructions]
+        if all(new == [old] for old, new in zip(self.instructions, made, strict=True)):
+            return self
+        origins = [k for k, each in zip(self.origins, made, strict=True) for _ in each]
+        return replace(self, instructions=list(chain.from_iterable(made)), origins=origins)
 
 
 def lower(plan: Plan) -> Lowered:

@@ -7,7 +7,6 @@ each strip of rows begins at the diagonal.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from math import prod
 
@@ -39,21 +38,17 @@ def with_symmetry(lowered: Lowered) -> Lowered:
     """
     constant = constant_values(lowered.values, lowered.instructions)
     scaled: dict[int, Apply] = {}
-    made: list[Instruction] = []
-    origins: list[int] = []
-    for instruction, origin in zip(lowered.instructions, lowered.origins, strict=True):
+
+    def parts(instruction: Instruction) -> list[Instruction]:
         if isinstance(instruction, Apply) and instruction.function in ("multiply", *SUMS):
             used = [each.value for each in instruction.operands if isinstance(each, View)]
             if constant.issuperset([*used, instruction.result.value]):
                 scaled[instruction.result.value] = instruction
-        parts: list[Instruction] = [instruction]
         if isinstance(instruction, Matmul) and _is_symmetric(instruction, scaled):
-            parts = _strips(instruction)
-        made += parts
-        origins += [origin] * len(parts)
-    if len(made) == len(lowered.instructions):
-        return lowered
-    return replace(lowered, instructions=made, origins=origins)
+            return _strips(instruction)
+        return [instruction]
+
+    return lowered.replaced(parts)
 
 
 def _is_symmetric(product: Matmul, scaled: dict[int, Apply]) -> bool:

@@ -8,8 +8,6 @@ time. Two threads on the whole product are as fast.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tensorbp.execution.numpy.blas import is_openblas_for_avx512, threads
 from tensorbp.execution.numpy.instructions import Instruction, Loop, Matmul
 from tensorbp.execution.numpy.lowering import Lowered
@@ -35,17 +33,15 @@ def in_strips(lowered: Lowered) -> Lowered:
 
     If it is not, or there are none, the same instructions are returned.
     """
-    made: list[Instruction] = []
-    origins: list[int] = []
-    for instruction, origin in zip(lowered.instructions, lowered.origins, strict=True):
-        parts: list[Instruction] = [instruction]
-        if isinstance(instruction, Matmul):
-            parts = _strips(instruction, lowered.values[instruction.result.value].dtype.itemsize)
-        made += parts
-        origins += [origin] * len(parts)
-    if made == lowered.instructions or not is_openblas_for_avx512() or threads() > 1:
-        return lowered
-    return replace(lowered, instructions=made, origins=origins)
+
+    def parts(instruction: Instruction) -> list[Instruction]:
+        if not isinstance(instruction, Matmul):
+            return [instruction]
+        return _strips(instruction, lowered.values[instruction.result.value].dtype.itemsize)
+
+    cut = lowered.replaced(parts)
+    is_faster = cut is not lowered and is_openblas_for_avx512() and threads() == 1
+    return cut if is_faster else lowered
 
 
 def _strips(product: Matmul, itemsize: int) -> list[Instruction]:
