@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from tensorbp.errors import CompileError
@@ -42,13 +43,10 @@ class JaxProgram:
     """A plan as a function of arrays that is compiled when it is called for the first time.
 
     Inside of ``jax.jit`` it becomes part of what is compiled.
-
-    Attributes:
-        source: the code that JAX traces.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.source = source_of(plan)
+        self._plan = plan
         self._dtype = plan.dtype
         self._jax = _jax()
         self._check_width()
@@ -60,6 +58,11 @@ class JaxProgram:
             return [copy(each) if id(each) in given else each for each in run(*arrays)]
 
         self._run = self._jax.jit(compiled)
+
+    @cached_property
+    def source(self) -> str:
+        """The code that JAX traces."""
+        return source_of(self._plan)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """Return the results.

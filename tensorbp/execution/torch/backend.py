@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from tensorbp.errors import CompileError
@@ -55,19 +55,19 @@ class TorchBackend:
 
 
 class TorchProgram:
-    """A plan as a function of tensors; torch records nothing of it for derivatives.
-
-    Attributes:
-        source: the code that is run.
-    """
+    """A plan as a function of tensors; torch records nothing of it for derivatives."""
 
     def __init__(self, plan: Plan, is_compiled: bool) -> None:
         self._torch = _torch()
         self._replacements = _replacements(self._torch)
-        self.source = source_of(plan, self._replacements)
         self._plan = plan
         self._is_compiled = is_compiled
         self._on_device: dict[Any, tuple[Callable[..., list[Array]], list[Array]]] = {}
+
+    @cached_property
+    def source(self) -> str:
+        """The code that is run."""
+        return source_of(self._plan, self._replacements)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """Return the results as tensors that share memory with nothing.
